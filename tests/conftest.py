@@ -1,0 +1,14 @@
+"""How the suite is shared out over worker processes."""
+
+import pytest
+
+# These share what takes long to make: a cluster, a finished project.
+TOGETHER = ("slurm", "workflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one worker, and a whole folder's where they share more."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in TOGETHER else f"{folder}/{item.path.name}"
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -1,0 +1,160 @@
+# Look-ups that the rules share; whatever decides something lies in the package.
+import functools
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.logging import logger
+
+WORKFLOW = Path(workflow.current_basedir).parent
+sys.path.insert(0, str(WORKFLOW))
+
+from spatialdep.cluster.estimates import IMAGES, LARGEST, images_of
+from spatialdep.cluster.resources import RuleResources
+from spatialdep.cluster.site import SITE, read_site
+from spatialdep.errors import UserError
+from spatialdep.machine import sees_gpu, use_this_interpreter
+from spatialdep.specification.arguments import to_arguments
+from spatialdep.specification.configuration import read_configuration
+from spatialdep.specification.plan import DATA, Plan, content_of
+
+use_this_interpreter()
+
+
+def refuse(reason):
+    """End with one sentence; an exception would print a trace around it."""
+    logger.error(f"error: {reason}")
+    sys.exit(1)
+
+
+try:
+    plan = Plan(read_configuration(config))
+    site = read_site(Path(config.get("cluster", SITE)))
+except UserError as error:
+    refuse(error)
+
+
+@functools.cache
+def run_and_images(run):
+    specification = plan.runs[run]
+    kind = plan.configuration.datasets[specification.dataset]["kind"]
+    return specification, images_of(specification, kind, DATA)
+
+
+# What each job asks a cluster for, computed from what it does.
+asks = RuleResources(site, run_and_images, plan.configuration.passes)
+
+shell.prefix(f"{site.shell_prefix}export PYTHONPATH={shlex.quote(str(WORKFLOW))}; ")
+
+
+def one_of(names):
+    """Return a pattern that matches these names alone, nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def verified_of(wildcards):
+    """Return the record that a dataset's sources are right.
+
+    It is ancient where checksums say what the sources hold: then looking again changes nothing.
+    """
+    path = str(DATA / wildcards.dataset / "verified.json")
+    return ancient(path) if plan.sources(wildcards.dataset) else path
+
+
+def megabytes_of(wildcards):
+    """Return the size of a dataset's prepared images."""
+    size = plan.configuration.image_size(wildcards.dataset)
+    kind = plan.configuration.datasets[wildcards.dataset]["kind"]
+    return IMAGES.get(kind, LARGEST)[0] * 3 * size**2 / 1e6
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    shards=r"\d+",
+    dataset=r"[^/]+",
+    figure=one_of(plan.configuration.figures),
+    run=r"[^/]+(/[^/]+){4}/seed\d+",
+    view=r"(trained|as_[^/]+)",
+    preview=r"(preview/)?",
+
+
+def as_job(look_up, *names):
+    """Return an input function that plans the job of its wildcards and gives no file of its own.
+
+    A stale result is made anew: Snakemake is told so where it would not see it by itself, since its
+    own records may be lost or older than the result (workflow/spatialdep/provenance/freshness.py).
+    """
+
+    def stale(wildcards):
+        job = look_up_job(look_up, wildcards, names)
+        if workflow.is_main_process and plan.reasons(job):
+            workflow.dag.forcefiles.add(str(job.stamp))
+        return []
+
+    return stale
+
+
+def provenance(look_up, *names):
+    """Return a params function: code, environment and configuration of the job."""
+    return lambda wildcards: look_up_job(look_up, wildcards, names).provenance
+
+
+@functools.cache
+def planned_job(look_up, *values):
+    return look_up(*values)
+
+
+def inputs_of(look_up, wildcards, *names):
+    """Return the files that the job of some wildcards is made from."""
+    return list(look_up_job(look_up, wildcards, names).inputs.values())
+
+
+def shown(preview=""):
+    """Return everything that the targets of the configuration show."""
+    return [
+        *expand(
+            "results/{preview}figures/{figure}.{format}",
+            preview=preview,
+            figure=plan.configuration.targets,
+            format=["pdf", "svg", "png"],
+        ),
+        *expand(
+            "results/{preview}tables/{table}.{format}",
+            preview=preview,
+            table=[*plan.configuration.targets, "claims"],
+            format=["csv", "md", "tex"],
+        ),
+        f"results/{preview}overview.html",
+    ]
+
+
+def as_json(value):
+    """Return a value as one canonical word for a command line."""
+    return json.dumps(value, sort_keys=True)
+
+
+def look_up_job(look_up, wildcards, names):
+    try:
+        return planned_job(look_up, *(getattr(wildcards, name) for name in names))
+    except KeyError as error:
+        refuse(
+            f"{error.args[0]} is not in the configuration: name a result of one of its figures "
+            f"({', '.join(plan.configuration.figures)}), or add an experiment and a figure."
+        )
+
+
+def gpu_or_permission(wildcards):
+    """Refuse to start on weeks of work where no GPU is seen; gives no file of its own."""
+    here = workflow.is_main_process and workflow.local_exec and not workflow.dryrun
+    recipe = plan.runs[wildcards.run].recipe.name
+    if here and plan.configuration.needs_gpu(recipe) and not sees_gpu():
+        if plan.reasons(plan.train(wildcards.run)):
+            refuse(
+                f"the recipe {recipe} needs a GPU, and none is seen here: "
+                "try `snakemake --profile profiles/quick`, which takes minutes, "
+                "send the jobs to a cluster with `snakemake --profile profiles/slurm`, "
+                "or train on the processor all the same with `--config allow_cpu=true`."
+            )
+    return []

@@ -1,0 +1,31 @@
+# One job a setting and seed.
+
+
+rule train:
+    input:
+        as_job(plan.train, "run"),
+        gpu_or_permission,
+        dataset=lambda wildcards: f"results/data/{plan.runs[wildcards.run].dataset}/dataset.json",
+    output:
+        weights="results/runs/{run}/weights.safetensors",
+        best="results/runs/{run}/best.safetensors",
+        history="results/runs/{run}/history.csv",
+        run="results/runs/{run}/run.json",
+        stamp="results/runs/{run}/stamp.json",
+    log:
+        "results/logs/train/{run}.log",
+    cache: True
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    params:
+        provenance=provenance(plan.train, "run"),
+        arguments=lambda wildcards: shlex.join(to_arguments(plan.runs[wildcards.run])),
+    message:
+        "Train {wildcards.run}"
+    shell:
+        # exec, so that a signal before the time limit meets the training and not the shell.
+        "data=$(python -m spatialdep.commands.stage --data $(dirname {input.dataset:q}) 2> {log:q}) "
+        '&& exec python -m spatialdep.commands.train --data "$data" '
+        "--output results/runs/{wildcards.run} --checkpoints results/checkpoints/{wildcards.run} "
+        "--threads {threads} {params.arguments} >> {log:q} 2>&1"

@@ -1,0 +1,1 @@
+"""What a cluster's jobs need: resources, estimates, the queue, staged data."""

@@ -1,0 +1,1 @@
+"""One module a rule: arguments in, files out."""

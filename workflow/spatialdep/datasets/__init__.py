@@ -1,0 +1,1 @@
+"""Where images come from, how they are checked, and the form they are read in."""

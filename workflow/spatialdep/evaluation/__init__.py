@@ -1,0 +1,1 @@
+"""Test passes and what is measured in them."""

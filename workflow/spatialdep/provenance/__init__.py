@@ -1,0 +1,1 @@
+"""The version of everything a result depends on."""

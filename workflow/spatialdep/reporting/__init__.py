@@ -1,0 +1,1 @@
+"""From the tidy table to statistics, tables, figures and the verdict."""

@@ -1,0 +1,69 @@
+"""Row shuffle: rows lose their order, positions inside a row keep theirs."""
+
+import torch
+from torch import Tensor
+
+from spatialdep.spatial_ops.operation import Operation, Rearrangement
+from spatialdep.spatial_ops.permutations import image_shape, index_range, random_permutations
+from spatialdep.spatial_ops.random_stream import RandomSource
+from spatialdep.spatial_ops.rearrangement import rearrange
+from spatialdep.spatial_ops.shuffle import Shuffle
+
+DECLARATION = {
+    "summary": "One random permutation of the rows, shared by all channels.",
+    "options": {
+        "per_image": {
+            "type": "boolean",
+            "default": False,
+            "description": "Draw a permutation for each image instead of one a batch.",
+        },
+    },
+    "architecture_options": ["downsampling", "shuffle_shortcut"],
+    "suffix_only": False,
+    "random": True,
+    "keeps_parameters": True,
+}
+
+
+def row_shuffle(x: Tensor, *, generator: RandomSource = None, per_image: bool = False) -> Tensor:
+    """Permute the rows of the maps, by one random permutation for all channels.
+
+    Source: the public code of Fan et al. 2020, arXiv 2002.01827.
+
+    Parameters
+    ----------
+    x
+        Feature maps, ``(N, C, H, W)``.
+    generator
+        Source of the random numbers, on the device of ``x``; by default the device's own.
+    per_image
+        Draw a permutation for each image; by default all images of the batch share one.
+
+    Returns
+    -------
+    Tensor
+        ``(N, C, H, W)``, in the type and memory format of ``x``.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` has not four dimensions.
+    """
+    images, _, height, width = image_shape(x)
+    if height == 1:
+        return x
+    shape = (images if per_image else 1, height)
+    row = random_permutations(shape, x.device, generator).unsqueeze(-1)
+    column = torch.arange(width, device=x.device)
+    return rearrange(x, index_range(x, 1), (row * width + column).flatten(1).unsqueeze(1))
+
+
+class RowShuffle(Shuffle):
+    """Module form of :func:`row_shuffle`."""
+
+    function = staticmethod(row_shuffle)
+
+
+def operation(*, per_image: bool) -> Operation:
+    """Return what the architectures build modified units with."""
+    return Rearrangement(lambda channels, height, width: RowShuffle(per_image=per_image))
