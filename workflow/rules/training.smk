@@ -15,9 +15,13 @@ rule train:
     log:
         "results/logs/train/{run}.log",
     cache: True
+    group:
+        asks.group
     conda:
         "../../envs/training.yaml"
     threads: 1
+    resources:
+        **asks.train(),
     params:
         provenance=provenance(plan.train, "run"),
         arguments=lambda wildcards: shlex.join(to_arguments(plan.runs[wildcards.run])),

@@ -6,11 +6,12 @@ the generator at each replay.
 
 :func:`set_generator` gives all shuffles of a network a stream of their own, so that they draw the
 same permutations whatever else (augmentation, initialisation) draws from the default generator.
-``torch.compile`` cannot take a ``torch.Generator`` into a graph, so the draw is then an opaque
-operator that knows the generator by a number. It is marked as seeded, hence never recomputed, and
-as unsafe for the CUDA graphs that ``torch.compile(mode="reduce-overhead")`` makes by itself, which
-leaves it out of them. Who captures a ``torch.cuda.CUDAGraph`` by hand must first call
-``graph.register_generator_state(generator)``, as with any generator that is not the default one.
+``torch.compile`` cannot take a ``torch.Generator`` into a graph, so the draw is, in a graph, an
+opaque operator that knows the generator by a number and draws the same numbers. It is marked as
+seeded, hence never recomputed, and as unsafe for the CUDA graphs that
+``torch.compile(mode="reduce-overhead")`` makes by itself, which leaves it out of them. Who captures
+a ``torch.cuda.CUDAGraph`` by hand must first call ``graph.register_generator_state(generator)``, as
+with any generator that is not the default one.
 """
 
 from collections.abc import Sequence
@@ -82,8 +83,10 @@ def set_generator(network: nn.Module, generator: torch.Generator | None) -> None
 def random_keys(shape: Sequence[int], device: torch.device, source: RandomSource) -> Tensor:
     """Draw int64 keys, uniform over 63 bits, on ``device`` and from ``source``."""
     if isinstance(source, RandomStream):
-        keys: Tensor = _stream_keys(source.draws, list(shape), source.number)
-        return keys
+        if torch.compiler.is_compiling():
+            keys: Tensor = _stream_keys(source.draws, list(shape), source.number)
+            return keys
+        source = source.generator
     return torch.randint(_LARGEST_KEY, tuple(shape), device=device, generator=source)
 
 
