@@ -58,6 +58,14 @@ def set_up(device: torch.device, recipe: Recipe, threads: int | None) -> None:
         torch.use_deterministic_algorithms(True)
 
 
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` is a CPU without bfloat16 instructions, which computes it slowly."""
+    if device.type != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return not any(has for name, has in capabilities.items() if "bf16" in name)
+
+
 def describe(device: torch.device) -> str:
     """Return the device's name, such as ``"NVIDIA H200"`` or ``"AMD EPYC 9654, 2 threads"``."""
     if device.type == "cuda":
