@@ -3,7 +3,9 @@
 COMMON = {"dataset": "digits", "architecture": "vgg16", "recipe": "tiny", "width": 0.0625}
 SMALL = {
     "datasets": {"digits": {"kind": "digits"}},
-    "recipes": {"tiny": {"epochs": 1, "batch_size": 100, "augmentation": "none"}},
+    "recipes": {
+        "tiny": {"epochs": 1, "batch_size": 100, "augmentation": "none", "precision": "float32"}
+    },
     "experiments": {
         "main": {
             **COMMON,

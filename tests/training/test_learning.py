@@ -15,6 +15,7 @@ def test_the_quick_network_reads_digits(digits, tmp_path, seed):
         batch_size=64,
         learning_rate=0.05,
         schedule="one_cycle",
+        precision="float32",
         augmentation="none",
         test_batch_size=100,
     )

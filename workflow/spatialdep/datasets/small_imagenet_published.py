@@ -38,6 +38,7 @@ DECLARATION = {
             "type": "object",
             "default": {},
             "additionalProperties": {"type": "string", "pattern": "^(md5|sha256):"},
+            "propertyNames": {"pattern": "^(train_data_batch_([1-9]|10)|val_data|devkit)$"},
             "description": "md5:… or sha256:… of files that differ from the published ones",
         },
     },
