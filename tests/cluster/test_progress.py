@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from spatialdep.cluster.progress import Failure, State, failures_in, name_of, progress, why
+from spatialdep.cluster.progress import (
+    Failure,
+    State,
+    failures_in,
+    name_of,
+    progress,
+    read_failures,
+    why,
+)
 from spatialdep.cluster.slurm import QueuedJob, minutes
 from spatialdep.specification.plan import PlannedJob
 
@@ -102,12 +110,44 @@ def test_state_of_a_job(stale, queue, failures, state):
     assert found.state is state
 
 
+def test_training_and_evaluation_in_one_allocation_are_in_the_queue_together():
+    evaluation = job("evaluate", f"results/evaluations/{RUN}/trained/stamp.json")
+    other = job("evaluate", f"results/evaluations/{RUN}/as_none/stamp.json")
+    comment = f"rule_{RUN.replace('/', '_')}_evaluate_train"
+    jobs = [TRAIN, evaluation, other]
+
+    def states(*stale):
+        found = progress(jobs, {each.stamp for each in stale}, [queued("RUNNING", comment)], {})
+        return [each.state for each in found]
+
+    assert states(*jobs) == [State.RUNNING, State.RUNNING, State.TO_DO]
+    assert states(evaluation, other) == [State.DONE, State.RUNNING, State.TO_DO]
+
+
 def test_empty_wildcards_do_not_hide_a_job():
     collect = job("collect", "results/tables/f/stamp.json")
     every = job("collect_all", "results/tables/stamp.json")
     jobs = [queued("RUNNING", "rule_collect_wildcards__f"), queued("PENDING", "rule_collect_all")]
     found = progress([collect, every], {collect.stamp, every.stamp}, jobs, {})
     assert [each.state for each in found] == [State.RUNNING, State.WAITING]
+
+
+def test_failures_outlast_later_calls_of_snakemake(tmp_path):
+    (tmp_path / "2026-11-22T165822.0.snakemake.log").write_text(LOG, encoding="utf-8")
+    again = "Error in rule train:\n    message: None\n    output: results/runs/other/stamp.json\n"
+    (tmp_path / "2026-11-22T170000.0.snakemake.log").write_text(again, encoding="utf-8")
+    found = read_failures(tmp_path)
+    assert found[TRAIN.stamp].message == "TIMEOUT"
+    assert found[Path("results/runs/other/stamp.json")].logs == ()
+
+
+def test_a_stamp_tells_that_a_later_attempt_was_good(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failures = {TRAIN.stamp: Failure("TIMEOUT", ())}
+    TRAIN.stamp.parent.mkdir(parents=True)
+    TRAIN.stamp.touch()
+    [found] = progress([TRAIN], {TRAIN.stamp}, [], failures)
+    assert found.state is State.TO_DO
 
 
 def test_reason_is_the_jobs_own_last_sentence(tmp_path, monkeypatch):

@@ -1,9 +1,12 @@
 """What jobs ask for: enough for what they do, and more at each attempt."""
 
 import math
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from spatialdep.cluster.estimates import Images, table_seconds
 from spatialdep.cluster.resources import (
@@ -16,6 +19,12 @@ from spatialdep.cluster.resources import (
 from spatialdep.cluster.site import Site
 from spatialdep.specification.run import Recipe, RunSpecification
 
+ROOT = Path(__file__).parents[2]
+RULES = {
+    re.split(r"[ :]", rule)[1]: rule
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    for rule in re.split(r"^(?=rule )|^use (?=rule )", path.read_text("utf-8"), flags=re.M)[1:]
+}
 DIGITS = Images(1_497, 300, 32)
 CIFAR = Images(50_000, 10_000, 32)
 IMAGENET = Images(1_281_167, 50_000, 224)
@@ -120,13 +129,26 @@ def test_rules_get_a_function_for_each_resource(site):
 
 
 def test_only_short_trainings_share_their_allocation_with_their_own_evaluation():
-    training_job = SimpleNamespace(run="r")
-    own = SimpleNamespace(run="r", view="trained")
-    other = SimpleNamespace(run="r", view="as_none")
+    training_job = SimpleNamespace(run="d/r/seed0")
+    own = SimpleNamespace(run="d/r/seed0", view="trained")
+    other = SimpleNamespace(run="d/r/seed0", view="as_none")
     asked = functions(Site(evaluate_with_training=True))
-    assert (asked.group(training_job), asked.group(own), asked.group(other)) == ("run", "run", None)
+    assert asked.group(training_job) == asked.group(own) == "d_r_seed0"
+    assert asked.group(other) is None
     assert functions(Site()).group(training_job) is None
     long = RuleResources(
         Site(evaluate_with_training=True, device="v100"), lambda path: (run(), IMAGENET), 10
     )
     assert long.group(training_job) is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_stays_on_the_login_node_or_says_what_it_needs(rule):
+    assert ("localrule: True" in RULES[rule]) != ("resources:" in RULES[rule])
+
+
+def test_local_profile_limits_what_runs_on_a_gpu():
+    profile = yaml.safe_load((ROOT / "profiles" / "local" / "config.yaml").read_text("utf-8"))
+    for limit in profile["resources"]:
+        name, _, number = limit.partition("=")
+        assert 0 < training(run(), CIFAR, Site())[name] <= int(number)

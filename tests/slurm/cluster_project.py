@@ -15,11 +15,17 @@ import yaml
 from private_slurm import PrivateSlurm, wait_until
 
 ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(__file__).with_name("impatient.py")
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 # Much smaller than the quick configuration: what is tested here is not the science.
 WIDTH = 0.0625
 NETWORK = f"vgg16-w{WIDTH}"
-RECIPE = {"batch_size": 100, "learning_rate": 0.1, "augmentation": "none"}
+RECIPE = {
+    "batch_size": 100,
+    "learning_rate": 0.1,
+    "precision": "float32",
+    "augmentation": "none",
+}
 EXPERIMENT = {
     "dataset": "digits",
     "architecture": "vgg16",
@@ -30,7 +36,8 @@ CONFIGURATION = {
     "recipes": {
         "tiny": {**RECIPE, "epochs": 1},
         # Some ten seconds: long enough for accidents.
-        "long": {**RECIPE, "epochs": 15},
+        "long": {**RECIPE, "epochs": 6},
+        "wide": {**RECIPE, "epochs": 1, "gpus": 2},
         # Its loss is not finite after a step or two.
         "diverging": {**RECIPE, "epochs": 1, "learning_rate": 1.0e30},
     },
@@ -38,11 +45,12 @@ CONFIGURATION = {
         "tiny": {**EXPERIMENT, "recipe": "tiny", "last_k": [7], "seeds": [0]},
         "many": {**EXPERIMENT, "recipe": "tiny", "last_k": [0], "seeds": [0, 1, 2, 3, 4, 5]},
         "long": {**EXPERIMENT, "recipe": "long", "last_k": [0], "seeds": [0, 1, 2]},
+        "wide": {**EXPERIMENT, "recipe": "wide", "last_k": [0], "seeds": [0]},
         "diverging": {**EXPERIMENT, "recipe": "diverging", "last_k": [0], "seeds": [0]},
     },
     "figures": {
         name: {"kind": "accuracy_over_last_k", "experiments": [name]}
-        for name in ("tiny", "many", "long", "diverging")
+        for name in ("tiny", "many", "long", "wide", "diverging")
     },
     "targets": ["tiny"],
     "passes": 2,
@@ -54,8 +62,12 @@ SITE = {
     "max_runtime": 60,
 }
 # The profile as it is, but for pauses that are made for jobs of hours.
-IMPATIENT = ("--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "6")
+IMPATIENT = (
+    *("--latency-wait", "20", "--max-status-checks-per-second", "1"),
+    *("--slurm-init-seconds-before-status-checks", "2"),
+)
 FIRST_EPOCH = re.compile(r"^epoch +1/", re.MULTILINE)
+GOES_ON = re.compile(r"^goes on from", re.MULTILINE)
 SUBMITTED = re.compile(r"Job \S+ has been submitted with SLURM jobid (\d+) \(log: (\S+)\)")
 
 
@@ -77,7 +89,7 @@ class ClusterProject:
         cls, folder: Path, slurm: PrivateSlurm | None = None, **site: object
     ) -> "ClusterProject":
         """Copy the project and write its test configuration and its site's description."""
-        folder.mkdir(parents=True)
+        (folder / "tmp").mkdir(parents=True)
         ignore = shutil.ignore_patterns("__pycache__", ".snakemake")
         for part in PARTS:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
@@ -102,20 +114,18 @@ class ClusterProject:
         """The environment of everything that runs here."""
         environment = dict(os.environ if self.slurm is None else self.slurm.environment)
         environment.pop("PYTHONPATH", None)
-        return {**environment, "OMP_NUM_THREADS": "1"}
+        # What a killed Snakemake leaves in its temporary folder goes with the project.
+        return {**environment, "OMP_NUM_THREADS": "1", "TMPDIR": str(self.folder / "tmp")}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start Snakemake with the profile of this cluster; its output goes to ``main.log``."""
-        profile = ("--cores", "2")
+        program, profile = ("-m", "snakemake"), ("--cores", "2")
         if self.slurm is not None:
-            profile = ("--profile", "profiles/slurm", *IMPATIENT)
+            program, profile = (SNAKEMAKE,), ("--profile", "profiles/slurm", *IMPATIENT)
+        command = (*program, "--configfile", "config/test.yaml", *profile, *arguments)
         with (self.folder / "main.log").open("a", encoding="utf-8") as output:
             process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "snakemake", "--configfile", "config/test.yaml"),
-                    *profile,
-                    *arguments,
-                ],
+                [sys.executable, *command],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -161,15 +171,28 @@ class ClusterProject:
 
     def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``python -m spatialdep.commands.{name}`` in the project's folder."""
+        path = str(self.folder / "workflow")
+        return self._call(f"spatialdep.commands.{name}", *arguments, PYTHONPATH=path)
+
+    def _call(
+        self, module: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", f"spatialdep.commands.{name}", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
-            env={**self.environment, "PYTHONPATH": str(self.folder / "workflow")},
+            env={**self.environment, **variables},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
+
+    def status(self, *targets: str) -> str:
+        """Return what ``snakemake status`` says of some targets."""
+        chosen = self.folder / "config" / "targets.yaml"
+        chosen.write_text(yaml.safe_dump({"targets": list(targets)}), encoding="utf-8")
+        configuration = ("--configfile", "config/test.yaml", "config/targets.yaml")
+        return self._call("snakemake", "status", *configuration, "--cores", "1").stdout
 
     # -- jobs and results ----------------------------------------------------------------------
 
@@ -184,29 +207,40 @@ class ClusterProject:
         """Return the SLURM ids of a run's training, attempt by attempt."""
         return self.submitted().get(run.replace("/", "_"), [])
 
-    def wait_for_start(self, *runs: str, seconds: float = 90) -> None:
-        """Return when each run has finished an epoch."""
-        for run in runs:
-            log = self.training_log(run)
-            wait_until(lambda log=log: FIRST_EPOCH.search(log()), f"epoch 1 of {run}", seconds)
+    def pause(self, *runs: str, seconds: float = 300) -> dict[str, psutil.Process]:
+        """Suspend each run's training after its first epoch, so that accidents find it at work."""
+        paused: dict[str, psutil.Process] = {}
+
+        def all_paused() -> bool:
+            for run in runs:
+                if run not in paused and FIRST_EPOCH.search(self.training_log(run)):
+                    paused[run] = self.training_process(run)
+                    paused[run].suspend()
+            return len(paused) == len(runs)
+
+        wait_until(all_paused, f"epoch 1 of {', '.join(runs)}", seconds)
+        return paused
+
+    def wait_to_go_on(self, run: str) -> None:
+        """Return when another attempt has taken a training up from its checkpoint."""
+        wait_until(lambda: GOES_ON.search(self.training_log(run)), f"{run} to go on", 300)
 
     def training_process(self, run: str) -> psutil.Process:
         """Return the process that trains ``run``."""
         output = f"results/runs/{run}"
-        found = [
+        # Not the shell around it, whose command is one word.
+        [training] = (
             process
             for process in psutil.process_iter(["cmdline", "cwd"])
             if {"spatialdep.commands.train", output} <= set(process.info["cmdline"] or ())
             and process.info["cwd"] == str(self.folder)
-            # Not the shell around it, whose command is one word.
-        ]
-        [training] = found
+        )
         return training
 
-    def training_log(self, run: str):
-        """Return a function that reads a training's log as it is now."""
+    def training_log(self, run: str) -> str:
+        """Return what a run's training has said in its present attempt."""
         path = self.folder / "results" / "logs" / "train" / f"{run}.log"
-        return lambda: path.read_text(encoding="utf-8") if path.exists() else ""
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def result(self, run: str, name: str) -> Path:
         """Return the path of one of a run's files."""

@@ -2,15 +2,16 @@
 
 Everything lives in one folder: configuration, sockets, spools, logs and (with accounting) a
 database. Daemons run in the foreground as children of the test process and die with it, so that
-nothing of the machine's own SLURM, if there is one, is ever read, written or stopped.
+nothing of the machine's own SLURM, if there is one, is ever read, written or stopped. Each daemon
+adopts what detaches below it, as job steps do, so that a node's processes are its descendants.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import stat
 import subprocess
@@ -28,8 +29,10 @@ PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
 NODES = ("gpu1", "gpu2")
 GPUS_PER_NODE = 2
 SHARDS_PER_GPU = 4
-# Carried by every daemon and so by every job step; the clean-up recognises its own by it.
-MARK = "SPATIALDEP_PRIVATE_SLURM"
+PR_SET_CHILD_SUBREAPER = 36
+# MariaDB refuses to run as root; and if it changed its user itself, it would outlive the test.
+AS_MYSQL = ("setpriv", "--reuid", "mysql", "--regid", "mysql", "--clear-groups")
+LIBC = ctypes.CDLL(None)
 
 
 def missing_requirement(accounting: bool) -> str | None:
@@ -44,13 +47,26 @@ def missing_requirement(accounting: bool) -> str | None:
     return None
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Poll ``condition`` until it is true; fail naming ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.1)
+
+
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    """Return all processes below one, each after its parent."""
+    return process.children(recursive=True)
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill processes, of which some may have ended, and wait until they are gone."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=20)
 
 
 @dataclass
@@ -86,7 +102,7 @@ class PrivateSlurm:
                 self._create_account()
             for node in NODES:
                 self.start_node(node)
-            wait_until(lambda: self.node_states() == ["idle", "idle"], "two idle nodes", 60)
+            wait_until(lambda: self.node_states() == ["idle", "idle"], "two idle nodes", 120)
         except BaseException:
             self.stop()
             raise
@@ -94,13 +110,11 @@ class PrivateSlurm:
     def stop(self) -> None:
         """Cancel every job, stop every daemon that this object started, and what they left."""
         if "slurmctld" in self.daemons and self.daemons["slurmctld"].poll() is None:
-            self.run("scancel", "--user", "root", check=False)
             # Whatever does not end in time is killed below.
-            with contextlib.suppress(TimeoutError, subprocess.SubprocessError):
-                wait_until(lambda: not self.run("squeue", "-h"), "an empty queue", 15)
+            with contextlib.suppress(AssertionError, TimeoutError, subprocess.SubprocessError):
+                self.empty_queue(15)
         for name in reversed(list(self.daemons)):
             self._stop_daemon(name)
-        self._kill_marked()
 
     # -- daemons, one by one, so that tests can break them ---------------------------------
 
@@ -118,9 +132,17 @@ class PrivateSlurm:
         self._daemon(f"slurmd-{node}", "slurmd", "-D", "-N", node, "-f", str(self.configuration))
 
     def kill_node(self, node: str) -> None:
-        """Take ``node`` away as a power cut does: its slurmd and all it runs die by SIGKILL."""
-        self._stop_daemon(f"slurmd-{node}", signal.SIGKILL)
-        self._kill_marked(f"slurmd-{node}")
+        """Take ``node`` away as a power cut does: its slurmd and all it runs die at once."""
+        daemon = self.daemons.pop(f"slurmd-{node}")
+        slurmd = psutil.Process(daemon.pid)
+        # Stopped first, so that none sees another's end and reports it.
+        slurmd.suspend()
+        steps = descendants(slurmd)
+        for process in steps:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        kill([slurmd, *steps])
+        daemon.wait()
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def return_node(self, node: str) -> None:
@@ -128,6 +150,11 @@ class PrivateSlurm:
         self.start_node(node)
         self.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
         wait_until(lambda: "down" not in " ".join(self.node_states()), f"{node} back")
+
+    def empty_queue(self, seconds: float = 90) -> None:
+        """Cancel every job and wait until none is left."""
+        self.run("scancel", "--user", "root")
+        wait_until(lambda: not self.run("squeue", "-h"), "an empty queue", seconds)
 
     # -- questions and answers ---------------------------------------------------------------
 
@@ -297,17 +324,10 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
         database = self.folder / "mariadb"
         database.mkdir()
         shutil.chown(database, "mysql", "mysql")
-        # MariaDB refuses to run as root.
-        common = [
-            "--no-defaults",
-            f"--datadir={database}",
-            "--user=mysql",
-        ]
+        common = ["--no-defaults", f"--datadir={database}"]
+        install = ["mariadb-install-db", *common, "--auth-root-authentication-method=socket"]
         subprocess.run(
-            ["mariadb-install-db", *common, "--auth-root-authentication-method=socket"],
-            check=True,
-            capture_output=True,
-            timeout=120,
+            [*AS_MYSQL, *install], check=True, capture_output=True, timeout=300, cwd=database
         )
         unix_socket = database / "socket"
         self._daemon(
@@ -319,15 +339,16 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
             "--skip-networking",
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-lock-wait-timeout=900",
+            user=AS_MYSQL,
         )
-        wait_until(unix_socket.exists, "mariadbd", 60)
+        wait_until(unix_socket.exists, "mariadbd", 120)
         # libmariadb finds a socket elsewhere than in /run by this variable.
         self._daemon("slurmdbd", "slurmdbd", "-D", extra={"MYSQL_UNIX_PORT": str(unix_socket)})
         log = self.folder / "slurmdbd.log"
         wait_until(
             lambda: log.exists() and "slurmdbd version" in log.read_text(encoding="utf-8"),
             "slurmdbd",
-            60,
+            120,
         )
 
     def _create_account(self) -> None:
@@ -338,43 +359,48 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
         self.run("sacctmgr", "-i", "add", "account", "lab", check=False)
         self.run("sacctmgr", "-i", "add", "user", "root", "account=lab", check=False)
 
-    def _daemon(self, name: str, *command: str, extra: Mapping[str, str] | None = None) -> None:
+    def _daemon(
+        self,
+        name: str,
+        *command: str,
+        user: tuple[str, ...] = ("setpriv",),
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         program = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         environment = {
             **os.environ,
             **(extra or {}),
             "SLURM_CONF": str(self.configuration),
-            MARK: f"{self.folder}:{name}",
         }
         with (self.folder / f"{name}.out").open("ab") as output:
             self.daemons[name] = subprocess.Popen(
                 # A test process that is killed takes its daemons with it.
-                ["setpriv", "--pdeathsig", "TERM", str(program), *command[1:]],
+                [*user, "--pdeathsig", "TERM", str(program), *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_adopt_orphans,  # noqa: PLW1509 - no lock is taken there
             )
 
-    def _stop_daemon(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+    def _stop_daemon(self, name: str) -> None:
+        """End a daemon, and then what is left below it."""
         daemon = self.daemons.pop(name)
-        daemon.send_signal(how)
+        # None if it has ended by itself.
+        below = descendants(psutil.Process(daemon.pid)) if daemon.poll() is None else []
+        daemon.terminate()
         try:
             daemon.wait(timeout=20)
         except subprocess.TimeoutExpired:
             daemon.kill()
-            daemon.wait(timeout=20)
+            daemon.wait()
+        kill(below)
 
-    def _kill_marked(self, node: str = "") -> None:
-        """Kill the daemons' left-over children (slurmstepd) and every job step below them."""
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK, "").startswith(f"{self.folder}:{node}"):
-                    for victim in (process, *process.children(recursive=True)):
-                        victim.kill()
-            except psutil.Error:
-                continue  # it ended by itself, or is another user's
+
+def _adopt_orphans() -> None:
+    """Make this process the parent of what detaches below it; it stays so when it runs slurmd."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -17,36 +17,34 @@ pytestmark = pytest.mark.slurm
 LOOP = "workflow/spatialdep/training/loop.py"
 
 
-def test_time_limit_requeue_dead_node_and_restarted_controller_change_no_digit(
+def test_accidents_change_no_digit(
     slurm: PrivateSlurm,
     reference: ClusterProject,
     make_project: Callable[..., ClusterProject],
 ):
+    """Requeue, a dead node, a restarted controller, a time limit and scancel, in mid-run."""
     project = make_project(slurm)
-    limited, requeued, stranded = runs = [run_id("long", seed) for seed in range(3)]
+    runs = [run_id("long", seed) for seed in range(3)]
     process = project.start(*map(target, runs))
-    project.wait_for_start(*runs)
+    trainings = project.pause(*runs)
     first = {run: project.jobs_of(run)[0] for run in runs}
-    node = slurm.job(first[stranded])["NodeList"]
-    if node == slurm.job(first[limited])["NodeList"]:
-        # Who shares the dead node is started anew with it; the limit must meet another.
-        limited, requeued = requeued, limited
-        assert node != slurm.job(first[limited])["NodeList"]
+    nodes = {run: slurm.job(first[run])["NodeList"] for run in runs}
+    # Two nodes of two GPUs each: who is alone loses his, since the limit must meet another.
+    stranded = next(run for run in runs if list(nodes.values()).count(nodes[run]) == 1)
+    requeued, limited = (run for run in runs if run != stranded)
 
-    # SLURM looks for limits every half minute, which this training would not live to see.
-    training = project.training_process(limited)
-    training.suspend()
-    slurm.run("scontrol", "update", f"JobId={first[limited]}", "TimeLimit=1")
     slurm.run("scontrol", "requeue", first[requeued])
-    slurm.kill_node(node)
+    project.wait_to_go_on(requeued)
+    slurm.kill_node(nodes[stranded])
     slurm.stop_controller()
     slurm.start_controller()
-    slurm.return_node(node)
-    wait_until(lambda: is_told_to_stop(training), "SIGTERM", 120)
+    slurm.return_node(nodes[stranded])
+    # SLURM looks for limits every half minute.
+    slurm.run("scontrol", "update", f"JobId={first[limited]}", "TimeLimit=1")
+    wait_until(lambda: is_told_to_stop(trainings[limited]), "SIGTERM", 180)
     with contextlib.suppress(psutil.NoSuchProcess):
-        training.resume()
-    log = project.training_log(limited)
-    wait_until(lambda: log().startswith("goes on from"), f"{limited} to go on", 120)
+        trainings[limited].resume()
+    project.wait_to_go_on(limited)
     slurm.run("scancel", project.jobs_of(limited)[-1])
 
     assert project.finish(process) == 0, project.log[-8000:]
@@ -91,27 +89,36 @@ def test_code_edited_while_jobs_wait_is_told_by_the_stamps(
     slurm.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
     try:
         process = project.start(*map(target, runs))
-        wait_until(lambda: all(project.jobs_of(run) for run in runs), "both jobs in the queue", 90)
+        wait_until(lambda: all(map(project.jobs_of, runs)), "both jobs in the queue", 180)
         slurm.run("scontrol", "hold", project.jobs_of(late)[0])
     finally:
         slurm.run("scontrol", "update", "PartitionName=gpu", "State=UP")
-    wait_until(project.result(early, "stamp.json").exists, f"{early} to finish", 120)
+    wait_until(project.result(early, "stamp.json").exists, f"{early} to finish", 180)
     before = {path: path.read_bytes() for path in project.result(early, "").iterdir()}
 
-    loop = project.folder / LOOP
-    text = loop.read_text(encoding="utf-8")
-    edited = re.sub(r"^(class Training\b.*:)$", r"\1\n    edited = 1\n", text, flags=re.MULTILINE)
-    assert edited != text
-    loop.write_text(edited, encoding="utf-8")
+    edit(project.folder / LOOP, r"^(class Training\b.*:)$", r"\1\n    edited = 1\n")
+    # The configuration too: `late` is planned with what it has been, and reads what it is.
+    edit(project.folder / "config" / "test.yaml", r"learning_rate: 0\.1$", "learning_rate: 0.2")
     slurm.run("scontrol", "release", project.jobs_of(late)[0])
     assert project.finish(process) == 0, project.log[-8000:]
 
-    # Each says which code it ran, and none touched the other's.
-    assert project.stamp(early)["code"]["version"] != project.stamp(late)["code"]["version"]
+    # Each says what it was made with, and none touched the other's.
+    stamps = [project.stamp(run) for run in runs]
+    versions = [stamp["code"]["version"] for stamp in stamps]
+    assert versions[0] != versions[1]
+    rates = [stamp["configuration"]["recipe"]["learning_rate"] for stamp in stamps]
+    assert rates == [0.1, 0.2]
     assert {path: path.read_bytes() for path in project.result(early, "").iterdir()} == before
     assert project.submitted().keys() == {run.replace("/", "_") for run in runs}
     planned = project.locally("-n", *map(target, runs))
     assert re.findall(r"Train (\S+)", planned) == [early]
+
+
+def edit(path: Path, pattern: str, replacement: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    edited = re.sub(pattern, replacement, text, flags=re.MULTILINE)
+    assert edited != text
+    path.write_text(edited, encoding="utf-8")
 
 
 def test_killed_main_process_and_the_same_command_again(
@@ -123,10 +130,9 @@ def test_killed_main_process_and_the_same_command_again(
     finished, unfinished = run_id("tiny", 0), run_id("long", 0)
     targets = (target(finished), target(unfinished))
     process = project.start(*targets)
-    project.wait_for_start(unfinished)
-    orphan = project.training_process(unfinished)
-    orphan.suspend()  # so that it surely outlives Snakemake
-    wait_until(lambda: "Finished jobid" in project.log, f"{finished} to be noticed", 120)
+    # It stays suspended, so that it surely outlives Snakemake.
+    orphan = project.pause(unfinished)[unfinished]
+    wait_until(lambda: "Finished jobid" in project.log, f"{finished} to be noticed", 180)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     made = project.result(finished, "weights.safetensors").stat()
@@ -137,14 +143,14 @@ def test_killed_main_process_and_the_same_command_again(
     project.snakemake("--unlock")
     before = len(project.log)
     process = project.start(*targets)
-    log = project.training_log(unfinished)
-    wait_until(lambda: "another process trains this run" in log(), "the new job to wait", 120)
+    second = "another process trains this run"
+    wait_until(lambda: second in project.training_log(unfinished), "the new job to wait", 180)
     orphan.resume()
     assert project.finish(process) == 0, project.log[-8000:]
     assert f"Train {finished}" not in project.log[before:]
-    assert "finished and unaltered: nothing to do" in log()
+    assert "finished and unaltered: nothing to do" in project.training_log(unfinished)
     assert project.result(finished, "weights.safetensors").stat().st_ino == made.st_ino
-    wait_until(lambda: not slurm.run("squeue", "-h"), "the orphan's end", 60)
+    wait_until(lambda: not slurm.run("squeue", "-h"), "the orphan's end", 120)
     assert project.weights(unfinished) == reference.weights(unfinished)
     assert losses(project, unfinished) == losses(reference, unfinished)
     assert "Nothing to be done" in project.locally(*targets)

@@ -2,7 +2,13 @@
 
 import psutil
 import pytest
-from private_slurm import GPUS_PER_NODE, MARK, SHARDS_PER_GPU, PrivateSlurm, wait_until
+from private_slurm import (
+    GPUS_PER_NODE,
+    SHARDS_PER_GPU,
+    PrivateSlurm,
+    descendants,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slurm
 
@@ -39,15 +45,23 @@ def test_accounting_answers_only_where_there_is_some(
         slurm.run("sacct")
 
 
-def test_nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("s") / "c"
-    cluster = PrivateSlurm(folder)
+@pytest.mark.parametrize("end", ["stop", "power cut"])
+def test_nothing_is_left_running(end: str, tmp_path_factory: pytest.TempPathFactory):
+    cluster = PrivateSlurm(tmp_path_factory.mktemp("s") / "c")
     cluster.start()
-    cluster.run("sbatch", "--output=/dev/null", "--wrap", "trap '' TERM; sleep 300")
-    wait_until(lambda: "RUNNING" in cluster.run("squeue", "-h", "-o", "%T"), "a job")
-    cluster.stop()
-    for process in psutil.process_iter():
-        try:
-            assert not process.environ().get(MARK, "").startswith(str(folder))
-        except psutil.Error:
-            continue  # another user's, or gone
+    try:
+        stubborn = "trap '' TERM; srun --ntasks=1 sleep 300"
+        cluster.run("sbatch", "--output=/dev/null", "--nodelist=gpu1", "--wrap", stubborn)
+        slurmd = psutil.Process(cluster.daemons["slurmd-gpu1"].pid)
+        wait_until(lambda: "sleep" in names(descendants(slurmd)), "a job step")
+        processes = [slurmd, *descendants(slurmd)]
+        if end == "power cut":
+            cluster.kill_node("gpu1")
+            assert not any(process.is_running() for process in processes)
+    finally:
+        cluster.stop()
+    assert not any(process.is_running() for process in processes)
+
+
+def names(processes: list[psutil.Process]) -> list[str]:
+    return [process.name() for process in processes]

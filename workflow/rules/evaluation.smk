@@ -25,8 +25,10 @@ rule evaluate:
         **asks.evaluate(),
     params:
         provenance=provenance(plan.evaluate, "run", "view"),
-        arguments=lambda wildcards: plan.view_arguments(wildcards.run, wildcards.view),
-        passes=plan.configuration.passes,
+        arguments=lambda wildcards, output: plan.view_arguments(
+            wildcards.run, wildcards.view
+        ),
+        passes=lambda wildcards, output: plan.configuration.passes,
     message:
         "Evaluate {wildcards.run} {wildcards.view}"
     shell:
@@ -34,4 +36,4 @@ rule evaluate:
         '&& exec python -m spatialdep.commands.evaluate --data "$data" '
         "--run results/runs/{wildcards.run} "
         "--out results/evaluations/{wildcards.run}/{wildcards.view} "
-        "--passes {params.passes} {params.arguments} >> {log:q} 2>&1"
+        "--passes {params.passes} --workers {DECODERS} {params.arguments} >> {log:q} 2>&1"

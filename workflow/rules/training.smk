@@ -1,4 +1,15 @@
 # One job a setting and seed.
+import os
+
+# Processes that decode full-size images; more or fewer change no result.
+DECODERS = min(site.cpus_per_gpu, os.cpu_count())
+
+
+def process_a_gpu(wildcards, output):
+    """Return what starts a training on several GPUs: as many processes."""
+    gpus = plan.runs[wildcards.run].recipe.gpus
+    several = f"-m torch.distributed.run --standalone --nproc-per-node {gpus}"
+    return several if gpus > 1 else ""
 
 
 rule train:
@@ -22,14 +33,19 @@ rule train:
     threads: 1
     resources:
         **asks.train(),
+    # Snakemake does not record what takes output: it would record what was planned, but a job that
+    # waited in a queue goes by what it finds when it starts. Its stamp tells.
     params:
         provenance=provenance(plan.train, "run"),
-        arguments=lambda wildcards: shlex.join(to_arguments(plan.runs[wildcards.run])),
+        launcher=process_a_gpu,
+        arguments=lambda wildcards, output: shlex.join(
+            to_arguments(plan.runs[wildcards.run])
+        ),
     message:
         "Train {wildcards.run}"
     shell:
         # exec, so that a signal before the time limit meets the training and not the shell.
         "data=$(python -m spatialdep.commands.stage --data $(dirname {input.dataset:q}) 2> {log:q}) "
-        '&& exec python -m spatialdep.commands.train --data "$data" '
+        '&& exec python {params.launcher} -m spatialdep.commands.train --data "$data" '
         "--output results/runs/{wildcards.run} --checkpoints results/checkpoints/{wildcards.run} "
-        "--threads {threads} {params.arguments} >> {log:q} 2>&1"
+        "--threads {threads} --workers {DECODERS} {params.arguments} >> {log:q} 2>&1"

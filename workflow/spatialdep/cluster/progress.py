@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from spatialdep.cluster.resources import allocation_name
 from spatialdep.cluster.slurm import QueuedJob
+from spatialdep.specification.grid import TRAINED
 from spatialdep.specification.plan import PlannedJob
 
 RESULTS = Path("results")
@@ -88,12 +90,15 @@ def _progress_of(
     failures: Mapping[Path, Failure],
 ) -> Progress:
     in_queue = queued.get(_key(f"rule_{job.rule}_wildcards_{name_of(job)}"))
+    if in_queue is None and job.stamp in stale:
+        in_queue = queued.get(_allocation_key(job))
     if in_queue is not None:
         waits = in_queue.state in WAITING
         return Progress(job, State.WAITING if waits else State.RUNNING, queued=in_queue)
     if job.stamp not in stale:
         return Progress(job, State.DONE)
-    if job.stamp in failures:
+    # A job that fails leaves no stamp: where there is one, a later attempt was good.
+    if job.stamp in failures and not job.stamp.exists():
         return Progress(job, State.FAILED, failure=failures[job.stamp])
     return Progress(job, State.TO_DO)
 
@@ -107,16 +112,24 @@ def _key(comment: str) -> str:
     return f"{rule} {wildcards.strip('_').removesuffix('all')}"
 
 
+def _allocation_key(job: PlannedJob) -> str:
+    """Return how the plug-in calls the group that a job would be in: its name, and its rules."""
+    run = name_of(job).removesuffix(f"/{TRAINED}")
+    return _key(f"rule_{allocation_name(run)}_evaluate_train")
+
+
 def read_failures(folder: Path) -> dict[Path, Failure]:
-    """Return the failures in the newest log of Snakemake, by the failed job's stamp.
+    """Return each job's last failure in the logs of Snakemake, by the failed job's stamp.
 
     Parameters
     ----------
     folder
-        ``.snakemake/log``.
+        ``.snakemake/log``; every call leaves a log there, also one that only asks.
     """
-    logs = sorted(folder.glob("*.snakemake.log"))
-    return failures_in(logs[-1].read_text(encoding="utf-8")) if logs else {}
+    found: dict[Path, Failure] = {}
+    for log in sorted(folder.glob("*.snakemake.log")):
+        found |= failures_in(log.read_text(encoding="utf-8", errors="replace"))
+    return found
 
 
 def failures_in(text: str) -> dict[Path, Failure]:

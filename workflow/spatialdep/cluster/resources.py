@@ -88,6 +88,11 @@ def shares_allocation(run: RunSpecification, images: Images, site: Site) -> bool
     return site.evaluate_with_training and minutes <= SHORT_TRAINING_MINUTES
 
 
+def allocation_name(run: str) -> str:
+    """Return the name of the group of a run's training and evaluation: a part of a file's name."""
+    return run.replace("/", "_")
+
+
 @dataclass(frozen=True)
 class RuleResources:
     """Makes the functions that rules name under ``resources:`` and ``group:``.
@@ -143,7 +148,9 @@ class RuleResources:
         same time would ask for a GPU each.
         """
         own = getattr(wildcards, "view", TRAINED) == TRAINED
-        return "run" if own and shares_allocation(*self.run_of(wildcards.run), self.site) else None
+        if not own or not shares_allocation(*self.run_of(wildcards.run), self.site):
+            return None
+        return allocation_name(wildcards.run)
 
 
 def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -> RuleFunctions:

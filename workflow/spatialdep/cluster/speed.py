@@ -27,7 +27,8 @@ PEAK = {
     "mi300x": 1307,
     "mi250x": 383,
 }
-# One core with AVX-512 or so; measured by nobody, an order of magnitude.
+# One core with AVX-512 or so, and a training has one thread; measured by nobody, an order of
+# magnitude.
 CPU_CORE = 0.02
 # What is assumed where a site names no device: neither the newest nor the oldest.
 ASSUMED = "a100"
@@ -41,9 +42,8 @@ def sustained_flops(site: Site) -> tuple[str, float]:
     UserError
         If ``device`` names a row that is in no table.
     """
-    cores = site.cpus_per_gpu
     if not site.gpus:
-        return "cpu", cores * site.speed.get("cpu", CPU_CORE) * 1e12
+        return "cpu", site.speed.get("cpu", CPU_CORE) * 1e12
     name = device_name(site)
     if name in site.speed:
         return name, site.speed[name] * 1e12

@@ -46,7 +46,9 @@ def run(kind: str, site: Site, wait: int) -> dict[str, Any]:
         If SLURM refuses it, it does not start within ``wait`` seconds, or it fails.
     """
     # Below the working folder, since that is what the nodes must share.
-    with tempfile.TemporaryDirectory(prefix=".check_site-", dir=Path.cwd()) as name:
+    shared = Path.cwd() / ".snakemake"
+    shared.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="check_site-", dir=shared) as name:
         folder = Path(name)
         token = secrets.token_hex(8)
         (folder / "token").write_text(token, encoding="utf-8")
@@ -144,7 +146,7 @@ def _read(folder: Path) -> dict[str, Any]:
             raise UserError(f"a trial job failed there ({last}): look at Python, setup and envs/.")
         if time.monotonic() > deadline:
             raise UserError(
-                f"a trial job left nothing in {folder.parent}: work in a folder that nodes share."
+                f"a trial job left nothing in {Path.cwd()}: work in a folder that nodes share."
             )
         time.sleep(PAUSE)
     whole: dict[str, Any] = json.loads((folder / "seen.json").read_text(encoding="utf-8"))

@@ -109,10 +109,10 @@ def check_partitions(site: Site, known: dict[str, slurm.Partition]) -> Iterator[
         partition = known[name]
         if not partition.up or not partition.usable_nodes:
             yield bad(f"{kind} jobs: partition {partition.name} is down: wait, or choose another")
-        elif kind == "gpu" and partition.limit_minutes < site.max_runtime:
+        elif partition.limit_minutes < site.max_runtime:
             yield bad(
                 f"{kind} jobs: partition {partition.name} grants {partition.limit_minutes:g} min: "
-                f"lower max_runtime ({site.max_runtime}) to that"
+                f"lower max_runtime ({site.max_runtime}) to that, or choose another partition"
             )
         else:
             yield good(

@@ -25,7 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tables", required=True, type=Path, help="folder of all tables")
     parser.add_argument("--figures", required=True, type=Path, help="folder of all figures")
     parser.add_argument(
-        "--entries", required=True, type=json.loads, help="the figures' entries by name, as JSON"
+        "--entries",
+        required=True,
+        type=json.loads,
+        help="the figures in their order, each with its name and its entry, as JSON",
     )
     parser.add_argument("--out", required=True, type=Path, help="the HTML file")
     arguments = parser.parse_args(argv)
@@ -37,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     kinds = declarations("reporting.figures")
     figures = []
     inputs = {"claims": arguments.claims, **inputs_of(arguments.tables), "provenance": provenance}
-    for name, entry in arguments.entries.items():
+    for each in arguments.entries:
+        name, entry = each["name"], each["figure"]
         drawn = stamp.verify(arguments.figures / f"{name}.stamp.json", [f"{name}.svg"])
         stamp.verify(arguments.tables / f"{name}.stamp.json", [f"{name}.html"])
         image, table = arguments.figures / f"{name}.svg", arguments.tables / f"{name}.html"

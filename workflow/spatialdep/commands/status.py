@@ -100,12 +100,12 @@ class Report:
         self._console.print(table)
 
     def unnamed(self, queue: Sequence[QueuedJob], found: Sequence[Progress]) -> None:
-        """Print how many jobs in the queue are none of the above: groups, or another plan's."""
+        """Print how many jobs in the queue are none of the above."""
         named = {each.queued.id for each in found if each.queued is not None}
         others = [job.id for job in queue if job.id not in named]
         if others:
             self._console.print(
-                f"and {len(others)} in the queue that hold several jobs or are of another plan: "
+                f"and {len(others)} in the queue that these targets do not need: "
                 f"{', '.join(others[: self._shown])}"
             )
 
