@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from spatialdep import CHANGED_AT
 from spatialdep.errors import UserError
 from spatialdep.provenance import stamp as stamps
+from spatialdep.provenance.code import code_version, module_file
 from spatialdep.provenance.freshness import Expectation, Ledger, configuration_reasons
 from spatialdep.provenance.stamp import begin, read_stamp, verify
 
@@ -143,3 +145,40 @@ def test_only_files_that_changed_are_read(
     # The input is vouched for by no stamp here, so it is remembered too.
     monkeypatch.setattr("spatialdep.provenance.files.hashlib.file_digest", None)
     assert reasons(result) == []
+
+
+LOADED = "spatialdep.commands.why"
+
+
+def edit_loaded_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that a module's file has changed since this process began to load modules."""
+    monkeypatch.setitem(CHANGED_AT, module_file(LOADED), 0)
+
+
+def test_code_edited_while_it_is_loaded_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stamps, "loaded_modules", lambda: {LOADED})
+    edit_loaded_module(monkeypatch)
+    with pytest.raises(UserError, match=r"commands/why\.py was edited while why loaded its code"):
+        begin("why", configuration={}, inputs={})
+
+
+def test_code_edited_before_it_is_loaded_gets_no_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "loaded_modules", set)
+    job = begin("why", configuration={}, inputs={})
+    monkeypatch.setattr(stamps, "loaded_modules", lambda: {LOADED})
+    edit_loaded_module(monkeypatch)
+    with pytest.raises(UserError, match=r"commands/why\.py was edited"):
+        job.finish(tmp_path / "stamp.json", [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_code_edited_after_it_was_loaded_changes_no_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "loaded_modules", lambda: {LOADED})
+    job = begin("why", configuration={}, inputs={})
+    edit_loaded_module(monkeypatch)
+    job.finish(tmp_path / "stamp.json", [])
+    assert read_stamp(tmp_path / "stamp.json").code["version"] == code_version("why").version

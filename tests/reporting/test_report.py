@@ -38,7 +38,7 @@ def test_overview_opens_offline_and_shows_every_figure(small_project, tmp_path, 
             "return [...document.querySelectorAll('figure')].map(figure => [figure.id, "
             "figure.querySelector('img').naturalWidth, figure.querySelector('img').width])"
         )
-        assert sorted(figure for figure, _, _ in shown) == sorted(SMALL["targets"])
+        assert [figure for figure, _, _ in shown] == SMALL["targets"]
         assert all(natural > 100 and width > 100 for _, natural, width in shown)
         wide = page.execute_script("return document.documentElement.scrollWidth")
         assert wide <= size[0], "nothing makes the page scroll sideways"

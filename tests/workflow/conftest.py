@@ -48,7 +48,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for key, value in TINY.items():
         config[key] = {**config[key], **value} if isinstance(config.get(key), dict) else value
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    tracer = folder / "workflow/sitecustomize.py"
+    shutil.copy(Path(__file__).parent / "call_tracer.py", tracer)
     snakemake(folder, "--cores", "2")
+    tracer.unlink()
     return folder
 
 

@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, and what its Snakemake says and does."""
 
+import ast
 import os
 import re
 import shutil
@@ -26,22 +27,27 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
-    """Run Snakemake in ``folder`` and return all that it printed."""
+def start_snakemake(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start Snakemake in ``folder``."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    if check and done.returncode:
-        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}")
-    return done.stdout
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run Snakemake in ``folder`` and return all that it printed."""
+    process = start_snakemake(folder, *arguments)
+    printed, _ = process.communicate()
+    if check and process.returncode:
+        raise AssertionError(f"snakemake {' '.join(arguments)} failed:\n{printed}")
+    return printed
 
 
 def planned(folder: Path, *arguments: str) -> set[str]:
@@ -55,3 +61,28 @@ def counts(folder: Path, *arguments: str) -> dict[str, int]:
     printed = snakemake(folder, "-n", *arguments, "--quiet", "rules")
     found = Counter({rule: int(number) for rule, number in COUNT.findall(printed)})
     return {rule: number for rule, number in found.items() if rule not in ("total", "all")}
+
+
+def pending(folder: Path) -> set[Path]:
+    """Return the stamps of the jobs that would run."""
+    rows = (line.split("\t") for line in snakemake(folder, "--summary").splitlines())
+    return {
+        Path(row[0])
+        for row in rows
+        if row[0].endswith("stamp.json") and row[-1] == "update pending"
+    }
+
+
+def with_statement(text: str, function: str) -> str:
+    """Return a module's text with ``_ = None`` as the first statement of one of its functions."""
+    *outer, name = function.split(".")
+    body = ast.parse(text).body
+    for parent in outer:
+        body = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == parent).body
+    node = next(n for n in body if isinstance(n, ast.FunctionDef) and n.name == name)
+    first = node.body[0]
+    if ast.get_docstring(node) is not None and len(node.body) > 1:
+        first = node.body[1]
+    lines = text.splitlines(keepends=True)
+    lines.insert(first.lineno - 1, f"{' ' * first.col_offset}_ = None\n")
+    return "".join(lines)

@@ -43,6 +43,11 @@ def test_the_papers_grid_is_refused_without_a_gpu(fresh: Path) -> None:
     assert not (fresh / "results/data").exists()
 
 
+def test_asking_about_the_papers_grid_needs_no_gpu(fresh: Path) -> None:
+    target = "results/figures/vgg16_cifar100.pdf"
+    assert target in snakemake(fresh, "--summary", target)
+
+
 def test_a_run_that_no_experiment_names_is_refused(fresh: Path) -> None:
     target = "results/runs/digits/digits/vgg16/none/last0/seed99/weights.safetensors"
     printed = snakemake(fresh, "-n", target, check=False)

@@ -11,12 +11,13 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from project import planned, snakemake
+from project import planned, snakemake, start_snakemake, with_statement
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ RESNET = set().union(*(training("resnet50", setting) for setting in RESNET_RUNS)
 RESNET |= shown("resnet") | ALL
 TRAINED = VGG | RESNET
 EVALUATED = {job for job in TRAINED if job.startswith("Evaluate")} | SHOWN
-EVERYTHING = TRAINED | {"Prepare digits"}
+EVERYTHING = TRAINED | {"Prepare digits", "Check the sources of digits"}
 SHUFFLED = (
     training("vgg16", "spatial_shuffle/last4")
     | training("resnet50", "spatial_shuffle/last3")
@@ -135,19 +136,28 @@ class Change:
     def remove_records(self) -> None:
         shutil.rmtree(self.folder / ".snakemake")
 
+    def git(self, *arguments: str) -> None:
+        someone = ["-c", "user.name=Someone", "-c", "user.email=someone@example.org"]
+        subprocess.run(["git", *someone, *arguments], cwd=self.folder, check=True)
+
     def branch_and_back(self) -> None:
-        name = f"{PACKAGE}/training/loop.py"
-        before = (self.folder / name).read_bytes()
-        (self.folder / name).write_text("raise SystemExit\n")
-        planned(self.folder)
-        (self.folder / name).write_bytes(before)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "workflow", "config", "envs")
+        self.git("commit", "--quiet", "--message=main")
+        self.git("checkout", "--quiet", "-b", "other")
+        for path in self.modules():
+            path.write_text(f"{path.read_text()}\nEDITED = True\n")
+        self.git("commit", "--quiet", "--all", "--message=other")
+        assert planned(self.folder) == EVERYTHING
+        self.git("checkout", "--quiet", "main")
 
     def copy_results_into_a_clone(self) -> None:
+        """Leave what a copy without times leaves: none of Snakemake's records, and any order."""
         self.remove_records()
-        kept = self.folder / "kept"
-        (self.folder / "results").rename(kept)
-        shutil.copytree(kept, self.folder / "results", symlinks=True)
-        shutil.rmtree(kept)
+        self.touch_every_file()
+
+    def new_colour(self) -> None:
+        self.replace(f"{PACKAGE}/reporting/style.py", "#0072B2", "#0072B3")
 
     def reverse_keys(self) -> None:
         def reverse(value: object) -> object:
@@ -158,21 +168,6 @@ class Change:
         path = self.folder / "config/config.yaml"
         config = reverse(yaml.safe_load(path.read_text()))
         path.write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def with_statement(text: str, function: str) -> str:
-    """Return a module's text with ``_ = None`` as the first statement of one of its functions."""
-    *outer, name = function.split(".")
-    body = ast.parse(text).body
-    for parent in outer:
-        body = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == parent).body
-    node = next(n for n in body if isinstance(n, ast.FunctionDef) and n.name == name)
-    first = node.body[0]
-    if ast.get_docstring(node) is not None and len(node.body) > 1:
-        first = node.body[1]
-    lines = text.splitlines(keepends=True)
-    lines.insert(first.lineno - 1, f"{' ' * first.col_offset}_ = None\n")
-    return "".join(lines)
 
 
 def seed_added(config: dict) -> None:
@@ -250,6 +245,11 @@ TABLE: dict[str, tuple[Callable[[Change], object], set[str]]] = {
         lambda change: change.edit_function("commands/figure.py", "main"),
         {"Draw vgg", "Draw resnet"} | PAGE,
     ),
+    "a figure's colour": (
+        Change.new_colour,
+        # A figure's kind says in one file what its picture and its table show.
+        shown("vgg", "resnet", collected=False) | PAGE,
+    ),
     "a table's format": (
         lambda change: change.edit_function("commands/table.py", "main"),
         {"Make the table of vgg", "Make the table of resnet"} | PAGE,
@@ -282,9 +282,9 @@ TABLE: dict[str, tuple[Callable[[Change], object], set[str]]] = {
     "the pin of scikit-learn": (lambda change: change.pin("scikit-learn"), EVERYTHING),
     "the pin of matplotlib": (
         lambda change: change.pin("matplotlib"),
-        # A figure's kind says in one file what its picture and its table show.
         shown("vgg", "resnet", collected=False) | PAGE,
     ),
+    "the pin of pandas": (lambda change: change.pin("pandas"), SHOWN),
     "the pin of pytest": (lambda change: change.pin("pytest"), set()),
     "the pin of snakemake": (lambda change: change.pin("snakemake"), set()),
     "a claim's margin": (
@@ -340,6 +340,29 @@ def test_the_same_where_snakemake_has_lost_its_records(name: str, project: Path)
     assert planned(project) == expected
 
 
+def test_times_mean_nothing_where_files_are_too_large_for_snakemake_to_hash(project: Path) -> None:
+    Change(project).touch_every_file()
+    assert planned(project, "--max-checksum-file-size", "0") == set()
+
+
+def test_a_forced_job_takes_those_along_that_need_it(project: Path) -> None:
+    Change(project).copy_results_into_a_clone()
+    best = f"{RUN_FOLDER}/best.safetensors"
+    assert planned(project, "--forcerun", best) == GAP | VGG_SHOWN
+
+
+def test_a_renamed_variable_may_rerun_the_jobs_that_use_it(project: Path) -> None:
+    path = project / PACKAGE / "training/augmentation.py"
+    tree = ast.parse(path.read_text())
+    function = next(n for n in tree.body if getattr(n, "name", "") == "crop_flip")
+    names = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
+    local = next(name.id for name in names if isinstance(name.ctx, ast.Store))
+    for name in names:
+        name.id = "renamed" if name.id == local else name.id
+    path.write_text(ast.unparse(tree))
+    assert planned(project) in (set(), TRAINED)
+
+
 def test_why_names_functions_keys_and_versions(project: Path) -> None:
     change = Change(project)
     change.edit_function("spatial_ops/operations/spatial_shuffle.py", "spatial_shuffle")
@@ -358,6 +381,23 @@ def test_a_run_after_a_change_leaves_nothing_to_do(project: Path) -> None:
     assert planned(project) == set()
     stamp = json.loads((project / RUN_FOLDER / "stamp.json").read_text())
     assert "spatialdep.spatial_ops.operations.gap_fc" in stamp["code"]["files"]
+
+
+def test_code_edited_while_a_job_runs_is_not_taken_for_what_it_ran(project: Path) -> None:
+    change, stamp = Change(project), project / RUN_FOLDER / "stamp.json"
+    before = json.loads(stamp.read_text())["code"]["version"]
+    shutil.rmtree(project / "results/checkpoints")
+    target = f"{RUN_FOLDER}/weights.safetensors"
+    running = start_snakemake(project, "--cores", "1", "--forcerun", target, "--", target)
+    # Taken after the code was hashed, and before anything is computed.
+    while not any((project / "results").glob("checkpoints/**/*lock*")):
+        assert running.poll() is None, running.communicate()[0]
+        time.sleep(0.01)
+    change.edit_function("training/loop.py", "Training.finish")
+    printed, _ = running.communicate()
+    assert running.returncode == 0, printed
+    assert json.loads(stamp.read_text())["code"]["version"] == before
+    assert planned(project) == TRAINED
 
 
 def test_cached_results_come_back_without_training(

@@ -1,11 +1,14 @@
 # Look-ups that the rules share; whatever decides something lies in the package.
+import atexit
 import functools
+import gc
 import json
 import re
 import shlex
 import sys
 from pathlib import Path
 
+from snakemake.io import _IOFile
 from snakemake.logging import logger
 
 WORKFLOW = Path(workflow.current_basedir).parent
@@ -21,6 +24,9 @@ from spatialdep.specification.configuration import read_configuration
 from spatialdep.specification.plan import DATA, Plan, content_of
 
 use_this_interpreter()
+
+# Planning makes many objects that stay; looking for garbage among them took a fifth of its time.
+gc.set_threshold(100_000)
 
 
 def refuse(reason):
@@ -43,8 +49,22 @@ def run_and_images(run):
     return specification, images_of(specification, kind, DATA)
 
 
+if workflow.is_main_process:
+    atexit.register(plan.save)
+
 # What each job asks a cluster for, computed from what it does.
 asks = RuleResources(site, run_and_images, plan.configuration.passes)
+
+
+async def is_newer(file, time, by_time=_IOFile.is_newer):
+    """Compare times for the rules of other workflows alone: in ours, contents decide."""
+    ours = str(file.rule.snakefile).startswith(f"{WORKFLOW}/")
+    return not ours and await by_time(file, time)
+
+
+# Snakemake compares times whatever its rerun-triggers are. Inputs marked as ancient would be no way
+# out: what lies behind them is not looked at where a job before them runs.
+_IOFile.is_newer = is_newer
 
 shell.prefix(f"{site.shell_prefix}export PYTHONPATH={shlex.quote(str(WORKFLOW))}; ")
 
@@ -52,15 +72,6 @@ shell.prefix(f"{site.shell_prefix}export PYTHONPATH={shlex.quote(str(WORKFLOW))}
 def one_of(names):
     """Return a pattern that matches these names alone, nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def verified_of(wildcards):
-    """Return the record that a dataset's sources are right.
-
-    It is ancient where checksums say what the sources hold: then looking again changes nothing.
-    """
-    path = str(DATA / wildcards.dataset / "verified.json")
-    return ancient(path) if plan.sources(wildcards.dataset) else path
 
 
 def megabytes_of(wildcards):
@@ -145,10 +156,30 @@ def look_up_job(look_up, wildcards, names):
         )
 
 
+def about_to_run():
+    """Whether jobs will be run here or sent off: no dry run, no --summary, no job's own process."""
+    asked = workflow.executor_plugin is None or workflow.dryrun
+    return workflow.is_main_process and not asked
+
+
+def unaltered_sources(wildcards):
+    """Refuse sources that are no longer what was verified; gives no file of its own.
+
+    A job that refused them would lose the record with which their dataset was prepared.
+    """
+    if about_to_run():
+        for path in plan.altered_sources(wildcards.dataset):
+            refuse(
+                f"{path} has other contents than were verified: put the right file there, "
+                "or state the checksum of this one in the configuration."
+            )
+    return []
+
+
 def gpu_or_permission(wildcards):
     """Refuse to start on weeks of work where no GPU is seen; gives no file of its own."""
-    here = workflow.is_main_process and workflow.local_exec and not workflow.dryrun
     recipe = plan.runs[wildcards.run].recipe.name
+    here = about_to_run() and workflow.local_exec
     if here and plan.configuration.needs_gpu(recipe) and not sees_gpu():
         if plan.reasons(plan.train(wildcards.run)):
             refuse(

@@ -10,7 +10,13 @@ rule fetch:
     conda:
         "../../envs/training.yaml"
     params:
-        entry=lambda wildcards: as_json(plan.configuration.datasets[wildcards.dataset]),
+        content=lambda wildcards: as_json(
+            content_of(plan.configuration.datasets[wildcards.dataset])
+        ),
+        # Snakemake does not compare what takes output: another place of the same file is no change.
+        entry=lambda wildcards, output: as_json(
+            plan.configuration.datasets[wildcards.dataset]
+        ),
     message:
         "Bring {wildcards.source} of {wildcards.dataset} here"
     shell:
@@ -18,13 +24,15 @@ rule fetch:
         "--source {wildcards.source} --output {output:q} > {log:q} 2>&1"
 
 
-# The sources are ancient, since checksums say what they hold: neither a new time stamp nor another
-# place of the same archive makes anything anew.
 rule verify:
     input:
-        sources=lambda wildcards: ancient(plan.sources(wildcards.dataset)),
+        as_job(plan.verify, "dataset"),
+        unaltered_sources,
+        sources=lambda wildcards: plan.sources(wildcards.dataset),
     output:
-        "results/data/{dataset}/verified.json",
+        verified="results/data/{dataset}/verified.json",
+        sources="results/data/{dataset}/sources.json",
+        stamp="results/data/{dataset}/verified.stamp.json",
     log:
         "results/logs/verify/{dataset}.log",
     conda:
@@ -32,6 +40,7 @@ rule verify:
     resources:
         **asks.prepare(megabytes_of),
     params:
+        provenance=provenance(plan.verify, "dataset"),
         entry=lambda wildcards: as_json(
             content_of(plan.configuration.datasets[wildcards.dataset])
         ),
@@ -39,14 +48,14 @@ rule verify:
         "Check the sources of {wildcards.dataset}"
     shell:
         "python -m spatialdep.commands.verify --dataset {wildcards.dataset} --entry {params.entry:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "--output {output.verified:q} > {log:q} 2>&1"
 
 
 rule prepare:
     input:
         as_job(plan.prepare, "dataset"),
-        sources=lambda wildcards: ancient(plan.sources(wildcards.dataset)),
-        verified=verified_of,
+        sources=lambda wildcards: plan.sources(wildcards.dataset),
+        verified="results/data/{dataset}/verified.json",
     # The images themselves lie beside these, in a form that depends on the kind; the stamp vouches
     # for them.
     output:

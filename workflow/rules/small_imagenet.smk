@@ -4,8 +4,8 @@
 rule build_shard:
     input:
         as_job(plan.build_shard, "dataset", "shard", "shards"),
-        sources=lambda wildcards: ancient(plan.sources(wildcards.dataset)),
-        verified=verified_of,
+        sources=lambda wildcards: plan.sources(wildcards.dataset),
+        verified="results/data/{dataset}/verified.json",
     output:
         shard="results/data/{dataset}/shards/{shard}-of-{shards}/shard.json",
         stamp="results/data/{dataset}/shards/{shard}-of-{shards}/stamp.json",
@@ -32,7 +32,7 @@ rule build_shard:
 rule join_shards:
     input:
         as_job(plan.prepare, "dataset"),
-        verified=verified_of,
+        verified="results/data/{dataset}/verified.json",
         shards=lambda wildcards: [
             folder / "shard.json" for folder in plan.shards(wildcards.dataset)
         ],
@@ -66,6 +66,7 @@ rule join_shards:
 # Small-ImageNet, or any prepared arrays, in the files that other people's loaders read.
 rule export_small_imagenet:
     input:
+        as_job(plan.export_small_imagenet, "dataset"),
         dataset="results/data/{dataset}/dataset.json",
         stamp="results/data/{dataset}/stamp.json",
     output:
@@ -74,12 +75,15 @@ rule export_small_imagenet:
             number=range(1, 11),
         ),
         validation="results/data/{dataset}/published/val_data",
+        stamp="results/data/{dataset}/published.stamp.json",
     log:
         "results/logs/export_small_imagenet/{dataset}.log",
     conda:
         "../../envs/training.yaml"
     resources:
         **asks.prepare(megabytes_of),
+    params:
+        provenance=provenance(plan.export_small_imagenet, "dataset"),
     message:
         "Write {wildcards.dataset} in the published form of Small-ImageNet"
     shell:

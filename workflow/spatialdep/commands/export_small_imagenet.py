@@ -8,6 +8,7 @@ from spatialdep import commandline
 from spatialdep.datasets.prepared import load_prepared
 from spatialdep.datasets.published_format import write_published
 from spatialdep.errors import UserError
+from spatialdep.provenance import stamp
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(
             f"{arguments.prepared} holds full-size images; the published form is for small ones."
         )
-    write_published(dataset, arguments.output)
+    job = stamp.begin(
+        "export_small_imagenet",
+        configuration={},
+        inputs={"dataset": arguments.prepared / "dataset.json"},
+    )
+    folder: Path = arguments.output
+    # Beside the folder, which holds what others publish and nothing else.
+    job.finish(folder.with_name(f"{folder.name}.stamp.json"), write_published(dataset, folder))
     return 0
 
 

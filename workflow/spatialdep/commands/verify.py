@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatialdep import commandline
-from spatialdep.datasets.entry import Source, add_entry_arguments, entry_from
-from spatialdep.datasets.verified import observe, write_verified
+from spatialdep.datasets.entry import ROOM, Source, add_entry_arguments, entry_from
+from spatialdep.datasets.verified import write_verified
 from spatialdep.errors import UserError
+from spatialdep.provenance import stamp
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,24 +26,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     entry = entry_from(arguments)
+    # What the sources hold is part of the configuration: their checksums.
+    job = stamp.begin(
+        "verify", selection=[(ROOM, entry.kind)], configuration=entry.to_dict(), inputs={}
+    )
     sources: dict[str, Source] = entry.plugin.sources(entry)
     folder: Path = arguments.output.parent
     paths = {name: folder / "sources" / name for name in sources}
-    observed = {}
+    found = {}
     for name, source in sources.items():
         if not paths[name].is_file():
             raise UserError(f"{paths[name]} does not exist: fetch it first.")
-        # Noted before hashing: a change in the meantime is then seen as one.
-        observed[name] = observe(paths[name], source)
-        if source.bytes not in (None, observed[name].bytes):
+        size = paths[name].stat().st_size
+        if source.bytes not in (None, size):
             raise UserError(
-                f"{paths[name]} has {observed[name].bytes} bytes, expected {source.bytes}: "
+                f"{paths[name]} has {size} bytes, expected {source.bytes}: "
                 "it is incomplete or another file; get it again."
             )
-        source.checksum.check(
+        found[name] = source.checksum.check(
             paths[name], "get it again, or correct its path or checksum in the configuration."
         )
-    write_verified(arguments.output, entry, observed, entry.plugin.inspect(entry, paths))
+    written = write_verified(arguments.output, entry, found, entry.plugin.inspect(entry, paths))
+    job.finish(arguments.output.with_suffix(".stamp.json"), written)
     return 0
 
 

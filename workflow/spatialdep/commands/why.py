@@ -2,11 +2,12 @@
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 
 from spatialdep import commandline
 from spatialdep.specification.configuration import read_configuration
-from spatialdep.specification.plan import Plan
+from spatialdep.specification.plan import Plan, PlannedJob
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,10 +17,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     plan = Plan(read_configuration(json.loads(arguments.configuration)))
     stale = plan.stale()
+    alike: dict[tuple[str, ...], list[PlannedJob]] = defaultdict(list)
     for job, reasons in stale:
-        print(f"{job.rule} {job.stamp}")
+        alike[job.rule, *reasons].append(job)
+    for (rule, *reasons), jobs in alike.items():
+        print(f"{rule}, {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}:")
         for reason in reasons:
-            print(f"  {reason}")
+            print(f"  because {reason}")
+        for job in jobs:
+            print(f"    {job.result}")
+    plan.save()
     print(f"{len(stale)} jobs would run." if stale else "Everything is up to date.")
     return 0
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from spatialdep.errors import UserError
+from spatialdep.provenance.files import FileDigest
 
 _CHUNK_BYTES = 1 << 20
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
@@ -40,32 +42,34 @@ class Checksum:
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.digest}"
 
-    def check(self, path: Path, remedy: str) -> None:
-        """Hash ``path`` and compare.
+    def check(self, path: Path, remedy: str) -> FileDigest:
+        """Hash ``path``, compare, and return its SHA-256, whatever algorithm was stated.
 
         Raises
         ------
         UserError
             If the file's digest is another; the sentence ends in ``remedy``.
         """
-        found = hash_file(path, self.algorithm)
-        if found != self.digest:
+        # Before hashing: a change in the meantime is then seen as one.
+        status = path.stat()
+        found = _hashed(path, {self.algorithm, "sha256"})
+        if found[self.algorithm] != self.digest:
             raise UserError(
-                f"{path} is not the file that was asked for: its {self.algorithm} is {found}, "
-                f"expected {self.digest}; {remedy}"
+                f"{path} is not the file that was asked for: its {self.algorithm} is "
+                f"{found[self.algorithm]}, expected {self.digest}; {remedy}"
             )
+        return FileDigest(found["sha256"], status.st_size, status.st_mtime_ns)
 
 
-def hash_file(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal digest of a file, showing progress when it takes long."""
-    digest = hashlib.new(algorithm)
+def _hashed(path: Path, algorithms: Iterable[str]) -> dict[str, str]:
+    """Return a file's digests, reading it once, and showing progress when that takes long."""
+    digests = {algorithm: hashlib.new(algorithm) for algorithm in algorithms}
     size = path.stat().st_size
     with (
         path.open("rb") as stream,
-        tqdm.wrapattr(
-            stream, "read", total=size, desc=f"{algorithm} of {path.name}", delay=5
-        ) as watched,
+        tqdm.wrapattr(stream, "read", total=size, desc=f"hashing {path.name}", delay=5) as watched,
     ):
         while chunk := watched.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+            for digest in digests.values():
+                digest.update(chunk)
+    return {algorithm: digest.hexdigest() for algorithm, digest in digests.items()}

@@ -1,47 +1,44 @@
-"""The record that a dataset's sources were hashed and looked into, and found to be right."""
+"""The record that a dataset's sources were hashed and looked into, and found to be right.
+
+``verified.json`` says what the sources are, and is the same wherever and whenever they are looked
+at. ``sources.json`` beside it holds their sizes and times of change, so that who reads them need
+not hash them again.
+"""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from spatialdep.atomic import atomic_write
 from spatialdep.datasets.entry import DatasetEntry, Source
 from spatialdep.errors import UserError
+from spatialdep.provenance.files import FileDigest, read_digests, write_digests
 
-
-@dataclass(frozen=True)
-class VerifiedSource:
-    """A source as it was when its checksum was compared."""
-
-    checksum: str
-    bytes: int
-    modified_ns: int
+SOURCES = "sources.json"
 
 
 def write_verified(
     path: Path,
     entry: DatasetEntry,
-    sources: Mapping[str, VerifiedSource],
+    found: Mapping[str, FileDigest],
     details: Mapping[str, Any],
-) -> None:
-    """Write ``verified.json``."""
+) -> list[Path]:
+    """Write ``verified.json`` and ``sources.json``; return both."""
     content = {
         "dataset": entry.name,
         "kind": entry.kind,
-        "sources": {name: asdict(source) for name, source in sources.items()},
+        "sources": {
+            name: {"checksum": str(source.checksum), "sha256": found[name].sha256}
+            for name, source in entry.plugin.sources(entry).items()
+        },
         "details": details,
     }
     with atomic_write(path) as stream:
         json.dump(content, stream, indent=2, ensure_ascii=False)
         stream.write("\n")
-
-
-def observe(path: Path, source: Source) -> VerifiedSource:
-    """Note a source's size and time of change."""
-    status = path.stat()
-    return VerifiedSource(str(source.checksum), status.st_size, status.st_mtime_ns)
+    write_digests(path.parent / SOURCES, found)
+    return [path, path.parent / SOURCES]
 
 
 def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
@@ -57,7 +54,7 @@ def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = {name: VerifiedSource(**source) for name, source in content["sources"].items()}
+        checksums = {name: source["checksum"] for name, source in content["sources"].items()}
         kind = content["kind"]
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: verify dataset {entry.name} first.") from error
@@ -65,15 +62,16 @@ def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
         raise UserError(f"{path} is damaged: verify dataset {entry.name} again.") from error
     expected: dict[str, Source] = entry.plugin.sources(entry)
     stated = {name: str(source.checksum) for name, source in expected.items()}
-    if kind != entry.kind or {name: was.checksum for name, was in found.items()} != stated:
+    if kind != entry.kind or checksums != stated:
         raise UserError(
             f"{path} was written for another configuration of {entry.name}: verify it again."
         )
     paths = {name: path.parent / "sources" / name for name in expected}
+    known = read_digests(path.parent / SOURCES)
     for name, source in expected.items():
         if not paths[name].is_file():
             raise UserError(f"{paths[name]} is missing: fetch it again.")
-        if observe(paths[name], source) != found[name]:
+        if name not in known or not known[name].looks_unchanged(paths[name].stat()):
             source.checksum.check(
                 paths[name], "it has changed since it was verified: get it again."
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from spatialdep import CHANGED_AT
 from spatialdep.errors import UserError
 from spatialdep.plugins import PACKAGE
 from spatialdep.provenance.syntax import SourceFile, read_source
@@ -57,6 +58,12 @@ def loaded_modules() -> set[str]:
     }
 
 
+def changed_since_start(modules: Iterable[str]) -> list[Path]:
+    """Return the files of modules that were changed after this process began to load them."""
+    paths = (module_file(name) for name in sorted(modules))
+    return [path for path in paths if path and path.stat().st_mtime_ns != CHANGED_AT.get(path)]
+
+
 @cache
 def _code_version(command: str, selection: tuple[tuple[str, str], ...]) -> CodeVersion:
     roots = [f"{ROOT_MODULE}.commands.{command}"]
@@ -80,14 +87,20 @@ def _add_with_imports(module: str, found: dict[str, SourceFile]) -> None:
         name = waiting.pop()
         if name in found:
             continue
-        path = module_file(name)
-        if path is None:
+        file = _source(name)
+        if file is None:
             # A member that was imported by name, such as a function: its module is listed too.
             continue
-        found[name] = read_source(path, name)
+        found[name] = file
         # Importing a module runs its parents first.
         waiting += [name.rpartition(".")[0]] if "." in name else []
         waiting += [item for item in found[name].imports if _is_own(item)]
+
+
+@cache
+def _source(module: str) -> SourceFile | None:
+    path = module_file(module)
+    return None if path is None else read_source(path, module)
 
 
 def module_file(module: str) -> Path | None:

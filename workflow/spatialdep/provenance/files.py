@@ -1,10 +1,14 @@
 """Digests of files, without reading again what has not changed since its digest was taken."""
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from spatialdep.atomic import atomic_write
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,19 @@ class FileDigest:
     def looks_unchanged(self, status: os.stat_result) -> bool:
         """Whether a file with this status need not be read again."""
         return (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+
+
+def write_digests(path: Path, digests: Mapping[Any, FileDigest]) -> None:
+    """Write digests as JSON, by the names or paths of their files."""
+    with atomic_write(path) as stream:
+        json.dump({str(name): digest.to_dict() for name, digest in digests.items()}, stream)
+
+
+def read_digests(path: Path) -> dict[str, FileDigest]:
+    """Read what :func:`write_digests` wrote; nothing where there is nothing that can be read."""
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return {name: FileDigest.from_dict(digest) for name, digest in whole.items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        # It only spares reading files again.
+        return {}

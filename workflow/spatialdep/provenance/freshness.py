@@ -7,16 +7,15 @@ were written.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatialdep.atomic import atomic_write
 from spatialdep.errors import UserError
 from spatialdep.provenance.code import CodeVersion, Selection, code_version
 from spatialdep.provenance.environment import pinned_versions
-from spatialdep.provenance.files import FileDigest
+from spatialdep.provenance.files import FileDigest, read_digests, write_digests
 from spatialdep.provenance.stamp import Stamp, read_stamp
 
 
@@ -43,7 +42,7 @@ class Ledger:
 
     def __init__(self, remembered: Path) -> None:
         self._remembered_at = remembered
-        self._remembered = _read_digests(remembered)
+        self._remembered = {Path(name): known for name, known in read_digests(remembered).items()}
         self._vouched: dict[Path, FileDigest] = {}
         self._stamps: dict[Path, Stamp | None] = {}
         self._changed = False
@@ -77,9 +76,13 @@ class Ledger:
     def save(self) -> None:
         """Keep what was learnt about files for the next planning."""
         if self._changed:
-            with atomic_write(self._remembered_at) as stream:
-                json.dump({str(p): d.to_dict() for p, d in self._remembered.items()}, stream)
+            write_digests(self._remembered_at, self._remembered)
             self._changed = False
+
+    def altered(self, path: Path, known: FileDigest) -> bool:
+        """Whether a file is there and has other contents than when ``known`` was taken."""
+        self._vouched[path] = known
+        return self._sha256(path) not in (None, known.sha256)
 
     def _sha256(self, path: Path) -> str | None:
         """Return the digest of a file, None if it is missing; reads it only if it has changed."""
@@ -108,12 +111,14 @@ class Ledger:
         for name, path in inputs.items():
             if name not in stamp.inputs:
                 yield f"now also made from {name}"
-            elif self._sha256(path) != stamp.inputs[name]:
-                yield f"its input {path} has other contents"
+            elif (found := self._sha256(path)) != stamp.inputs[name]:
+                yield f"its input {path} {'is missing' if found is None else 'has other contents'}"
 
 
 def configuration_reasons(old: Any, new: Any, key: str = "") -> Iterator[str]:
     """Name the keys in which two configurations differ: ``"recipe.epochs 300 → 200"``."""
+    if _canonical(old) == _canonical(new):
+        return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in sorted(old.keys() | new.keys()):
             below = f"{key}.{name}" if key else name
@@ -123,7 +128,7 @@ def configuration_reasons(old: Any, new: Any, key: str = "") -> Iterator[str]:
                 yield f"{below} added ({_shown(new[name])})"
             else:
                 yield from configuration_reasons(old[name], new[name], below)
-    elif _canonical(old) != _canonical(new):
+    else:
         yield f"{key} {_shown(old)} → {_shown(new)}"
 
 
@@ -175,12 +180,3 @@ def _canonical(value: Any) -> str:
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else _canonical(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _read_digests(path: Path) -> dict[Path, FileDigest]:
-    try:
-        whole: Iterable[tuple[str, Any]] = json.loads(path.read_text(encoding="utf-8")).items()
-        return {Path(name): FileDigest.from_dict(digest) for name, digest in whole}
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        # It only spares reading: without it, files are read once more.
-        return {}

@@ -18,9 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import spatialdep
+from spatialdep import plugins
 from spatialdep.atomic import atomic_write
 from spatialdep.errors import UserError
-from spatialdep.provenance.code import CodeVersion, Selection, code_version, loaded_modules
+from spatialdep.provenance.code import (
+    CodeVersion,
+    Selection,
+    changed_since_start,
+    code_version,
+    loaded_modules,
+)
 from spatialdep.provenance.environment import check_installed, pinned_versions
 from spatialdep.provenance.files import FileDigest
 
@@ -68,6 +75,11 @@ class Job:
         self._code = code_version(command, self._selection)
         self._environment = pinned_versions(self._code.third_party)
         check_installed(self._environment)
+        for room, name in self._selection:
+            plugins.load(room, name)
+        # What is loaded now was loaded as it was hashed, and may be edited from here on.
+        self._loaded = loaded_modules()
+        self._check_unchanged(self._loaded)
         self._inputs = {name: _sha256(path) for name, path in inputs.items()}
         self._started = time.time()
 
@@ -82,7 +94,8 @@ class Job:
         Raises
         ------
         UserError
-            If the process ran a module of the package that its code version does not cover.
+            If the process ran a module of the package that its code version does not cover, or
+            that was edited before it was loaded.
         """
         hidden = loaded_modules() - set(self._code.files)
         if hidden:
@@ -90,6 +103,7 @@ class Job:
                 f"{self._command} ran {', '.join(sorted(hidden))}, which its code version does not "
                 "cover: import it statically, or name its plug-in in the job's selection."
             )
+        self._check_unchanged(loaded_modules() - self._loaded)
         ended = time.time()
         stamp = Stamp(
             format=FORMAT,
@@ -115,6 +129,14 @@ class Job:
             json.dump(asdict(stamp), stream, indent=1)
             stream.write("\n")
 
+    def _check_unchanged(self, modules: set[str]) -> None:
+        """Refuse modules whose files may be others than were loaded."""
+        for path in changed_since_start(modules):
+            raise UserError(
+                f"{path} was edited while {self._command} loaded its code: "
+                "run the same command again."
+            )
+
 
 def begin(
     command: str,
@@ -139,7 +161,8 @@ def begin(
     Raises
     ------
     UserError
-        If an installed package differs from its pin, or an input is missing.
+        If an installed package differs from its pin, an input is missing, or the code was edited
+        since the process began to load it.
     """
     return Job(command, selection, configuration, inputs)
 

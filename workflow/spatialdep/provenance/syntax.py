@@ -16,6 +16,8 @@ from spatialdep.errors import UserError
 # Where an expression stands (ctx) follows from the tree around it; kind is the u of u"".
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment"})
 
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -131,7 +133,7 @@ def _taken_apart(node: ast.ClassDef) -> tuple[ast.ClassDef, list[Definition]]:
 def _imports(tree: ast.Module, package: str) -> set[str]:
     """Collect every import statement, also those inside functions, but none for types alone."""
     found: set[str] = set()
-    for node in _executed_nodes(tree):
+    for node in _executed_statements(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -149,7 +151,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*kept, *([node.module] if node.module else [])])
 
 
-def _executed_nodes(tree: ast.AST) -> list[ast.AST]:
+def _executed_statements(tree: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -158,7 +160,10 @@ def _executed_nodes(tree: ast.AST) -> list[ast.AST]:
         if isinstance(node, ast.If) and _is_type_checking(node.test):
             waiting.extend(node.orelse)
         else:
-            waiting.extend(ast.iter_child_nodes(node))
+            # Statements lie in statements alone, never inside expressions.
+            waiting.extend(
+                child for child in ast.iter_child_nodes(node) if isinstance(child, STATEMENTS)
+            )
     return found
 
 

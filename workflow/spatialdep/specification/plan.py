@@ -14,6 +14,7 @@ from typing import Any
 from spatialdep.plugins import declarations
 from spatialdep.provenance.code import code_version
 from spatialdep.provenance.environment import pinned_versions
+from spatialdep.provenance.files import read_digests
 from spatialdep.provenance.freshness import Expectation, Ledger
 from spatialdep.specification.configuration import Configuration
 from spatialdep.specification.grid import View
@@ -43,6 +44,11 @@ class PlannedJob:
     configuration: dict[str, Any]
     inputs: dict[str, Path] = field(default_factory=dict)
     upstream: tuple[Path, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """What the job makes, as a path without endings: ``results/figures/drops``."""
+        return str(self.stamp).removesuffix("stamp.json").rstrip("./")
 
     @property
     def expectation(self) -> Expectation:
@@ -102,6 +108,29 @@ class Plan:
         number = int(self.configuration.datasets[dataset]["shards"])
         return [DATA / dataset / "shards" / f"{shard}-of-{number}" for shard in range(number)]
 
+    def verify(self, dataset: str) -> PlannedJob:
+        """Plan the job that checks the files that a dataset is made from."""
+        entry = self.configuration.datasets[dataset]
+        return PlannedJob(
+            rule="verify",
+            stamp=DATA / dataset / "verified.stamp.json",
+            command="verify",
+            selection=(("datasets", entry["kind"]),),
+            configuration={"dataset": dataset, **content_of(entry)},
+        )
+
+    def altered_sources(self, dataset: str) -> list[Path]:
+        """Return the files that no longer are what was verified; one that is gone is none.
+
+        If they must be verified anew for another reason, then that tells.
+        """
+        if self._ledger.reasons(self.verify(dataset).expectation):
+            return []
+        folder = DATA / dataset
+        verified = read_digests(folder / "sources.json")
+        paths = {folder / "sources" / name: digest for name, digest in verified.items()}
+        return [path for path, digest in paths.items() if self._ledger.altered(path, digest)]
+
     def build_shard(self, dataset: str, shard: str, shards: str) -> PlannedJob:
         """Plan the job that builds one shard of a dataset."""
         entry = self.configuration.datasets[dataset]
@@ -117,6 +146,7 @@ class Plan:
                 "of": int(shards),
             },
             inputs={"verified": DATA / dataset / "verified.json"},
+            upstream=(self.verify(dataset).stamp,),
         )
 
     def prepare(self, dataset: str) -> PlannedJob:
@@ -134,7 +164,23 @@ class Plan:
                 "verified": DATA / dataset / "verified.json",
                 **{f"shard{n}": folder / "shard.json" for n, folder in enumerate(folders)},
             },
-            upstream=tuple(folder / "stamp.json" for folder in folders),
+            upstream=(
+                self.verify(dataset).stamp,
+                *(folder / "stamp.json" for folder in folders),
+            ),
+        )
+
+    def export_small_imagenet(self, dataset: str) -> PlannedJob:
+        """Plan the job that writes a prepared dataset in the form that others publish."""
+        data = DATA / dataset
+        return PlannedJob(
+            rule="export_small_imagenet",
+            stamp=data / "published.stamp.json",
+            command="export_small_imagenet",
+            selection=(),
+            configuration={},
+            inputs={"dataset": data / "dataset.json"},
+            upstream=(data / "stamp.json",),
         )
 
     def train(self, run: str) -> PlannedJob:
@@ -296,37 +342,44 @@ class Plan:
 
     def overview(self, preview: str) -> PlannedJob:
         """Plan the job that puts verdicts, figures and tables onto one page."""
-        entries = self.target_entries()
+        names = self.configuration.targets
         drawn, written = RESULTS / preview / "figures", tables(preview)
         return PlannedJob(
             rule="overview",
             stamp=RESULTS / preview / "overview.stamp.json",
             command="overview",
             selection=(),
-            configuration={"figures": entries},
+            configuration={"figures": self.target_entries()},
             inputs={
                 "claims": CLAIMS,
                 **collected_files(written),
                 "provenance": written / "provenance.csv",
-                **{f"{name}.svg": drawn / f"{name}.svg" for name in entries},
-                **{f"{name}.html": written / f"{name}.html" for name in entries},
+                **{f"{name}.svg": drawn / f"{name}.svg" for name in names},
+                **{f"{name}.html": written / f"{name}.html" for name in names},
             },
             upstream=(
                 written / "stamp.json",
-                *(drawn / f"{name}.stamp.json" for name in entries),
-                *(written / f"{name}.stamp.json" for name in entries),
+                *(drawn / f"{name}.stamp.json" for name in names),
+                *(written / f"{name}.stamp.json" for name in names),
             ),
         )
 
-    def target_entries(self) -> dict[str, Any]:
-        """Return the configuration of the figures that are targets."""
-        return {name: dict(self.configuration.figures[name]) for name in self.configuration.targets}
+    def target_entries(self) -> list[dict[str, Any]]:
+        """Return name and configuration of the figures that are targets, in the targets' order."""
+        return [
+            {"name": name, "figure": dict(self.configuration.figures[name])}
+            for name in self.configuration.targets
+        ]
 
     def reasons(self, job: PlannedJob) -> list[str]:
         """Say why a job's own result is stale, whatever becomes of its inputs; empty if fresh."""
         for stamp in job.upstream:
             # Read first, since a stamp vouches for the digests of the files beside it.
             self._ledger.stamp(stamp)
+        if job.rule == "verify":
+            altered = self.altered_sources(job.configuration["dataset"])
+            if altered:
+                return [f"{path} has other contents than were verified" for path in altered]
         return self._ledger.reasons(job.expectation)
 
     def jobs(self) -> list[PlannedJob]:
@@ -362,6 +415,7 @@ class Plan:
         ]
 
     def _data_jobs(self, dataset: str) -> Iterator[PlannedJob]:
+        yield self.verify(dataset)
         if self.is_sharded(dataset):
             number = len(self.shards(dataset))
             for shard in range(number):
@@ -372,11 +426,11 @@ class Plan:
         """Return the jobs that would run, each with the reasons in words."""
         found: dict[Path, tuple[PlannedJob, list[str]]] = {}
         for job in self.jobs():
+            anew = [found[stamp][0].result for stamp in job.upstream if stamp in found]
             reasons = self.reasons(job)
-            if not reasons:
-                reasons = [
-                    f"{stamp.parent} is made anew" for stamp in job.upstream if stamp in found
-                ]
+            if anew and not reasons:
+                others = f", as {len(anew) - 1} more of its inputs are" if anew[1:] else ""
+                reasons = [f"{anew[0]} is made anew{others}"]
             if reasons:
                 found[job.stamp] = (job, reasons)
         return list(found.values())
