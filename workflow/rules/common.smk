@@ -3,6 +3,7 @@ import atexit
 import functools
 import gc
 import json
+import os
 import re
 import shlex
 import sys
@@ -174,6 +175,18 @@ def unaltered_sources(wildcards):
                 "or state the checksum of this one in the configuration."
             )
     return []
+
+
+def process_a_gpu(wildcards, output):
+    """Return what starts a training on several GPUs: as many processes."""
+    gpus = plan.runs[wildcards.run].recipe.gpus
+    several = f"-m torch.distributed.run --standalone --nproc-per-node {gpus}"
+    return several if gpus > 1 else ""
+
+
+def decoders(wildcards, output):
+    """Return how many processes decode full-size images; more or fewer change no result."""
+    return min(site.cpus_per_gpu, os.cpu_count())
 
 
 def gpu_or_permission(wildcards):

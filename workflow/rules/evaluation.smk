@@ -29,6 +29,7 @@ rule evaluate:
             wildcards.run, wildcards.view
         ),
         passes=lambda wildcards, output: plan.configuration.passes,
+        workers=decoders,
     message:
         "Evaluate {wildcards.run} {wildcards.view}"
     shell:
@@ -36,4 +37,4 @@ rule evaluate:
         '&& exec python -m spatialdep.commands.evaluate --data "$data" '
         "--run results/runs/{wildcards.run} "
         "--out results/evaluations/{wildcards.run}/{wildcards.view} "
-        "--passes {params.passes} --workers {DECODERS} {params.arguments} >> {log:q} 2>&1"
+        "--passes {params.passes} --workers {params.workers} {params.arguments} >> {log:q} 2>&1"

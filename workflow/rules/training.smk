@@ -1,15 +1,4 @@
 # One job a setting and seed.
-import os
-
-# Processes that decode full-size images; more or fewer change no result.
-DECODERS = min(site.cpus_per_gpu, os.cpu_count())
-
-
-def process_a_gpu(wildcards, output):
-    """Return what starts a training on several GPUs: as many processes."""
-    gpus = plan.runs[wildcards.run].recipe.gpus
-    several = f"-m torch.distributed.run --standalone --nproc-per-node {gpus}"
-    return several if gpus > 1 else ""
 
 
 rule train:
@@ -41,6 +30,7 @@ rule train:
         arguments=lambda wildcards, output: shlex.join(
             to_arguments(plan.runs[wildcards.run])
         ),
+        workers=decoders,
     message:
         "Train {wildcards.run}"
     shell:
@@ -48,4 +38,4 @@ rule train:
         "data=$(python -m spatialdep.commands.stage --data $(dirname {input.dataset:q}) 2> {log:q}) "
         '&& exec python {params.launcher} -m spatialdep.commands.train --data "$data" '
         "--output results/runs/{wildcards.run} --checkpoints results/checkpoints/{wildcards.run} "
-        "--threads {threads} --workers {DECODERS} {params.arguments} >> {log:q} 2>&1"
+        "--threads {threads} --workers {params.workers} {params.arguments} >> {log:q} 2>&1"

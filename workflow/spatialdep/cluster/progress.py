@@ -51,9 +51,10 @@ class Progress:
 
 def name_of(job: PlannedJob) -> str:
     """Return what a job's wildcards name: a run, a run and view, a dataset, a figure, or all."""
-    # results/runs/{run}/stamp.json, results/figures/{figure}.stamp.json
+    # results/runs/{run}/stamp.json, results/data/{dataset}/verified.stamp.json,
+    # results/figures/{figure}.stamp.json
     below = Path(*job.stamp.relative_to(RESULTS).parts[1:])
-    whole = below.parent if below.name == "stamp.json" else below
+    whole = below.parent if below.name == "stamp.json" or job.rule == "verify" else below
     return str(whole).removesuffix(".stamp.json") if whole.parts else "all"
 
 
