@@ -6,6 +6,7 @@ Other executors ignore them, but for ``gpu_runs``: with ``--resources gpu_runs=N
 trainings and evaluations run at once on one machine.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from spatialdep.specification.run import RunSpecification
 
 Value = int | str
 Resources = dict[str, Value]
-RuleFunctions = dict[str, Callable[..., Value]]
+# What rules take: a value, or a function of wildcards and attempt.
+AskedByRule = dict[str, Value | Callable[..., Value]]
 
 # The table may be wrong by this much before the first attempt meets its time limit.
 SAFETY = 3.0
@@ -111,34 +113,34 @@ class RuleResources:
     run_of: Callable[[str], tuple[RunSpecification, Images]]
     passes: int
 
-    def train(self) -> RuleFunctions:
+    def train(self) -> AskedByRule:
         """Return the resources of rule ``train``."""
-        return _by_name(
+        return _common_to_runs(self.site) | _by_name(
             lambda wildcards, attempt: training(*self.run_of(wildcards.run), self.site, attempt),
-            [*_device_names(self.site), "runtime", "mem_mb"],
+            [*_device(1, self.site), "runtime", "mem_mb"],
         )
 
-    def evaluate(self) -> RuleFunctions:
+    def evaluate(self) -> AskedByRule:
         """Return the resources of rule ``evaluate``."""
-        return _by_name(
+        return _placed(1, self.site) | _by_name(
             lambda wildcards, attempt: evaluation(
                 *self.run_of(wildcards.run), self.passes, self.site, attempt
             ),
-            [*_device_names(self.site), "runtime", "mem_mb"],
+            ["runtime", "mem_mb"],
         )
 
-    def prepare(self, megabytes: Callable[[Any], float]) -> RuleFunctions:
+    def prepare(self, megabytes: Callable[[Any], float]) -> AskedByRule:
         """Return the resources of a rule that handles ``megabytes(wildcards)`` of images."""
-        return _by_name(
+        return _common(self.site, "cpu") | _by_name(
             lambda wildcards, attempt: preparation(megabytes(wildcards), self.site, attempt),
-            [*_common(self.site, "cpu"), "runtime", "mem_mb", "cpus_per_task"],
+            ["runtime", "mem_mb", "cpus_per_task"],
         )
 
-    def collect(self, evaluations: Callable[[Any], int]) -> RuleFunctions:
+    def collect(self, evaluations: Callable[[Any], int]) -> AskedByRule:
         """Return the resources of a rule that reads ``evaluations(wildcards)`` evaluations."""
-        return _by_name(
+        return _common(self.site, "cpu") | _by_name(
             lambda wildcards, attempt: reporting(evaluations(wildcards), self.site, attempt),
-            [*_common(self.site, "cpu"), "runtime", "mem_mb", "cpus_per_task"],
+            ["runtime", "mem_mb", "cpus_per_task"],
         )
 
     def group(self, wildcards: Any) -> str | None:
@@ -153,13 +155,22 @@ class RuleResources:
         return allocation_name(wildcards.run)
 
 
-def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -> RuleFunctions:
-    """Split a function that returns all resources into one for each name, as Snakemake wants."""
+def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -> AskedByRule:
+    """Split a function that returns all resources into one for each name, as Snakemake wants.
+
+    Snakemake calls each for every job, so what they share is computed once, and so is their
+    signature, which it looks up at every call.
+    """
+    computed: dict[tuple[object, ...], Resources] = {}
 
     def one(name: str) -> Callable[..., Value]:
         def value(wildcards: Any, attempt: int) -> Value:
-            return resources(wildcards, attempt)[name]
+            key = (*wildcards, attempt)
+            if key not in computed:
+                computed[key] = resources(wildcards, attempt)
+            return computed[key][name]
 
+        value.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]
         return value
 
     return {name: one(name) for name in names}
@@ -176,31 +187,36 @@ def _common(site: Site, kind: str) -> Resources:
 
 
 def _placed(gpus: int, site: Site) -> Resources:
-    """Return the device part of a training's or an evaluation's resources."""
-    gpus = max(1, gpus)
-    placed: Resources = {
+    """Return where a training or an evaluation runs, and on what."""
+    return _common_to_runs(site) | _device(gpus, site)
+
+
+def _common_to_runs(site: Site) -> Resources:
+    """Return what every training and evaluation asks for alike."""
+    asked: Resources = {
         **_common(site, "gpu" if site.gpus else "cpu"),
-        "cpus_per_task": site.cpus_per_gpu * gpus,
         # Without it SLURM may spread a job's GPUs over nodes.
         "nodes": 1,
         "gpu_runs": 1,
         # To the job's steps only, so that the training hears it and not the shell around it.
         "slurm_extra": f"--signal=TERM@{site.grace}",
     }
+    if site.gpus and site.constraint is not None:
+        asked["constraint"] = site.constraint
+    return asked
+
+
+def _device(gpus: int, site: Site) -> Resources:
+    """Return CPUs and GPUs, under the same names for any number of them."""
+    gpus = max(1, gpus)
+    cpus: Resources = {"cpus_per_task": site.cpus_per_gpu * gpus}
     if not site.gpus:
-        return placed
-    if site.constraint is not None:
-        placed["constraint"] = site.constraint
+        return cpus
     if site.shards_per_run and gpus == 1:
         # All shards of a job lie on one GPU. A typed request (shard:h200:1) is granted by sbatch,
         # but fails in the job's step (SLURM 22.05), so the model must come from the constraint.
-        return {**placed, "gpu": 0, "gpu_model": "", "gres": f"shard:{site.shards_per_run}"}
-    return {**placed, "gpu": gpus, "gpu_model": site.gpu_model or "", "gres": ""}
-
-
-def _device_names(site: Site) -> Iterable[str]:
-    """Return the names of :func:`_placed`'s resources, which are the same for every run."""
-    return _placed(1, site)
+        return {**cpus, "gpu": 0, "gpu_model": "", "gres": f"shard:{site.shards_per_run}"}
+    return {**cpus, "gpu": gpus, "gpu_model": site.gpu_model or "", "gres": ""}
 
 
 def _cpus_in_use(run: RunSpecification, site: Site) -> int:
