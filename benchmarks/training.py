@@ -59,6 +59,8 @@ from spatialdep.training.learner import Learner
 from spatialdep.training.setup import make_batches, make_learner
 
 BATCH = 128
+# As the recipes for processors and for GPUs have it.
+PRECISION = {"cpu": "float32", "cuda": "bfloat16"}
 AIMS = {
     "loop/cpu": 1.5,
     "loop/cuda": 8.0,
@@ -207,7 +209,7 @@ def line(name: str, device: torch.device, **values: Any) -> dict[str, Any]:
 def loop(data: PreparedDataset, device: torch.device, repeats: int) -> Iterator[dict[str, Any]]:
     width, steps = (1.0, 300) if device.type == "cuda" else (0.25, 10)
     calls = {
-        "ours": our_steps(setting(width), data, device),
+        "ours": our_steps(setting(width, precision=PRECISION[device.type]), data, device),
         "theirs": plain_steps(width, data, device),
     }
     speeds = take_turns(calls, repeats, steps)
@@ -253,11 +255,13 @@ def operations(
     data: PreparedDataset, device: torch.device, repeats: int
 ) -> Iterator[dict[str, Any]]:
     width, steps = (1.0, 200) if device.type == "cuda" else (0.25, 5)
-    baseline = our_steps(setting(width), data, device)
+    precision = PRECISION[device.type]
+    baseline = our_steps(setting(width, precision=precision), data, device)
     for operation, last_k in (
         ("spatial_shuffle", 4), ("spatial_shuffle", 7), ("spatial_shuffle", 13), ("gap_fc", 7)
     ):  # fmt: skip
-        ours = our_steps(setting(width, operation, last_k), data, device)
+        run = setting(width, operation, last_k, precision=precision)
+        ours = our_steps(run, data, device)
         speeds = take_turns({"ours": ours, "theirs": baseline}, repeats, steps)
         aim = 1.0 if operation == "gap_fc" else AIMS.get(f"operations/last{last_k}")
         yield compare(
