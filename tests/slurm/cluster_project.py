@@ -192,7 +192,9 @@ class ClusterProject:
         chosen = self.folder / "config" / "targets.yaml"
         chosen.write_text(yaml.safe_dump({"targets": list(targets)}), encoding="utf-8")
         configuration = ("--configfile", "config/test.yaml", "config/targets.yaml")
-        return self._call("snakemake", "status", *configuration, "--cores", "1").stdout
+        told = self._call("snakemake", "status", *configuration, "--cores", "1")
+        assert told.returncode == 0, told.stderr
+        return told.stdout
 
     # -- jobs and results ----------------------------------------------------------------------
 

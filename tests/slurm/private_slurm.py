@@ -56,9 +56,12 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) 
         time.sleep(0.1)
 
 
-def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """Return all processes below one, each after its parent."""
-    return process.children(recursive=True)
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process is there and is more than an entry that nobody has collected."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def kill(processes: list[psutil.Process]) -> None:
@@ -66,7 +69,7 @@ def kill(processes: list[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=20)
+    wait_until(lambda: not any(map(is_alive, processes)), "the end of what was killed")
 
 
 @dataclass
@@ -135,13 +138,14 @@ class PrivateSlurm:
         """Take ``node`` away as a power cut does: its slurmd and all it runs die at once."""
         daemon = self.daemons.pop(f"slurmd-{node}")
         slurmd = psutil.Process(daemon.pid)
-        # Stopped first, so that none sees another's end and reports it.
-        slurmd.suspend()
-        steps = descendants(slurmd)
-        for process in steps:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.suspend()
-        kill([slurmd, *steps])
+        # Stopped first, so that none sees another's end and reports it, or starts one more.
+        node_processes: list[psutil.Process] = []
+        while new := {slurmd, *slurmd.children(recursive=True)}.difference(node_processes):
+            for process in new:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            node_processes += new
+        kill(node_processes)
         daemon.wait()
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
@@ -387,8 +391,9 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
     def _stop_daemon(self, name: str) -> None:
         """End a daemon, and then what is left below it."""
         daemon = self.daemons.pop(name)
-        # None if it has ended by itself.
-        below = descendants(psutil.Process(daemon.pid)) if daemon.poll() is None else []
+        below = []
+        if daemon.poll() is None:
+            below = psutil.Process(daemon.pid).children(recursive=True)
         daemon.terminate()
         try:
             daemon.wait(timeout=20)

@@ -45,8 +45,12 @@ def test_tables_are_those_of_a_local_run(slurm: PrivateSlurm, reference: Cluster
     assert preparation["Partition"] == "cpu"
     assert "TresPerJob" not in preparation
 
-    # Logs of good jobs stay, and data were read from the node's own disk.
-    assert len(list((project.folder / ".snakemake/slurm_logs").rglob("*.log"))) == len(jobs)
+    # Logs of good jobs stay, and tell that figures, tables and verdicts were made here.
+    logs = project.folder / ".snakemake/slurm_logs"
+    assert len(list(logs.rglob("*.log"))) == len(jobs)
+    rules = {folder.name for folder in logs.glob("rule_*")}
+    assert rules == {f"rule_{name}" for name in ("verify", "prepare", "collect", "collect_all")}
+    # Data were read from the node's own disk.
     assert list(scratch.glob("*/digits-*/arrays/train_images.npy"))
 
     assert "Nothing to be done" in project.snakemake()

@@ -6,7 +6,7 @@ from private_slurm import (
     GPUS_PER_NODE,
     SHARDS_PER_GPU,
     PrivateSlurm,
-    descendants,
+    is_alive,
     wait_until,
 )
 
@@ -53,15 +53,15 @@ def test_nothing_is_left_running(end: str, tmp_path_factory: pytest.TempPathFact
         stubborn = "trap '' TERM; srun --ntasks=1 sleep 300"
         cluster.run("sbatch", "--output=/dev/null", "--nodelist=gpu1", "--wrap", stubborn)
         slurmd = psutil.Process(cluster.daemons["slurmd-gpu1"].pid)
-        wait_until(lambda: "sleep" in names(descendants(slurmd)), "a job step")
-        processes = [slurmd, *descendants(slurmd)]
+        wait_until(lambda: "sleep" in names_below(slurmd), "a job step")
+        processes = [slurmd, *slurmd.children(recursive=True)]
         if end == "power cut":
             cluster.kill_node("gpu1")
-            assert not any(process.is_running() for process in processes)
+            assert not any(map(is_alive, processes))
     finally:
         cluster.stop()
-    assert not any(process.is_running() for process in processes)
+    assert not any(map(is_alive, processes))
 
 
-def names(processes: list[psutil.Process]) -> list[str]:
-    return [process.name() for process in processes]
+def names_below(process: psutil.Process) -> list[str]:
+    return [child.name() for child in process.children(recursive=True)]

@@ -110,7 +110,7 @@ def as_job(look_up, *names):
 
 def provenance(look_up, *names):
     """Return a params function: code, environment and configuration of the job."""
-    return lambda wildcards: look_up_job(look_up, wildcards, names).provenance
+    return lambda wildcards, output: look_up_job(look_up, wildcards, names).provenance
 
 
 @functools.cache
@@ -184,7 +184,7 @@ def process_a_gpu(wildcards, output):
     return several if gpus > 1 else ""
 
 
-def decoders(wildcards, output):
+def decoders():
     """Return how many processes decode full-size images; more or fewer change no result."""
     return min(site.cpus_per_gpu, os.cpu_count())
 

@@ -23,13 +23,13 @@ rule evaluate:
     threads: 1
     resources:
         **asks.evaluate(),
+        decoders=decoders(),
     params:
         provenance=provenance(plan.evaluate, "run", "view"),
         arguments=lambda wildcards, output: plan.view_arguments(
             wildcards.run, wildcards.view
         ),
         passes=lambda wildcards, output: plan.configuration.passes,
-        workers=decoders,
     message:
         "Evaluate {wildcards.run} {wildcards.view}"
     shell:
@@ -37,4 +37,4 @@ rule evaluate:
         '&& exec python -m spatialdep.commands.evaluate --data "$data" '
         "--run results/runs/{wildcards.run} "
         "--out results/evaluations/{wildcards.run}/{wildcards.view} "
-        "--passes {params.passes} --workers {params.workers} {params.arguments} >> {log:q} 2>&1"
+        "--passes {params.passes} --workers {resources.decoders} {params.arguments} >> {log:q} 2>&1"

@@ -22,6 +22,7 @@ rule train:
     threads: 1
     resources:
         **asks.train(),
+        decoders=decoders(),
     # Snakemake does not record what takes output: it would record what was planned, but a job that
     # waited in a queue goes by what it finds when it starts. Its stamp tells.
     params:
@@ -30,7 +31,6 @@ rule train:
         arguments=lambda wildcards, output: shlex.join(
             to_arguments(plan.runs[wildcards.run])
         ),
-        workers=decoders,
     message:
         "Train {wildcards.run}"
     shell:
@@ -38,4 +38,4 @@ rule train:
         "data=$(python -m spatialdep.commands.stage --data $(dirname {input.dataset:q}) 2> {log:q}) "
         '&& exec python {params.launcher} -m spatialdep.commands.train --data "$data" '
         "--output results/runs/{wildcards.run} --checkpoints results/checkpoints/{wildcards.run} "
-        "--threads {threads} --workers {params.workers} {params.arguments} >> {log:q} 2>&1"
+        "--threads {threads} --workers {resources.decoders} {params.arguments} >> {log:q} 2>&1"

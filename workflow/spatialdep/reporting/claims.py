@@ -145,7 +145,7 @@ def _remark_not_run(like: pd.DataFrame, counting: pd.DataFrame) -> str:
         + ("" if row["options"] == "{}" else f", {row['options']}")
         for row in records(conditions)
     )
-    return f"{like['run'].nunique()} runs under other conditions ({listed}) do not count"
+    return f"runs under other conditions do not count ({like['run'].nunique()}: {listed})"
 
 
 def _tests(whole: dict[str, Any]) -> Iterator[Test]:
