@@ -16,8 +16,7 @@ from matplotlib.image import imread
 from project import snakemake
 from small import SMALL
 
-# One group, since the project that they share takes longer than the tests.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report")]
+pytestmark = pytest.mark.slow
 needs_browser = pytest.mark.skipif(
     not (browser.CHROMIUM and browser.DRIVER), reason="there is no chromium with chromedriver"
 )

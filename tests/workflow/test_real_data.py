@@ -56,7 +56,6 @@ def checksum(path: Path) -> str:
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-@pytest.mark.xdist_group("cifar100")
 def test_cifar100_from_a_mirror(project: Path, real_data: Path) -> None:
     """Two epochs of a narrow network on all 50,000 images; it must have begun to learn."""
     mirror = real_data / "cifar100/cifar-100-python.tar.xz"
@@ -113,7 +112,6 @@ def archives(tmp_path: Path, real_data: Path) -> dict[str, Path]:
     return paths
 
 
-@pytest.mark.xdist_group("imagenet")
 def test_imagenet_in_every_form(project: Path, tmp_path: Path, archives: dict[str, Path]) -> None:
     """Originals in shards, the published files made from them, full size, and class folders."""
     originals = {name: str(path) for name, path in archives.items()}
