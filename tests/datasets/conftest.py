@@ -1,8 +1,6 @@
 """Datasets as the commands make them, and real data where it is."""
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,25 +20,6 @@ def one_process_for_all_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     The tests that start commands as processes of their own keep the check.
     """
     monkeypatch.setattr("spatialdep.provenance.stamp.loaded_modules", set)
-
-
-@pytest.fixture(scope="session")
-def test_data() -> Path:
-    """The folder with real data; tests that need it are skipped where it is not named."""
-    folder = os.environ.get("SPATIALDEP_TEST_DATA")
-    if folder is None:
-        pytest.skip("SPATIALDEP_TEST_DATA does not name a folder with real data")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def samples(test_data: Path) -> list[Path]:
-    """The ImageNet originals."""
-    return sorted((test_data / "imagenet-samples").glob("*.JPEG"))
-
-
-def sha256(path: Path) -> str:
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class Commands:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Commands, sha256
+from conftest import Commands
+from digest import sha256
 from ilsvrc_files import add
 
 from spatialdep.datasets import cifar100

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Commands, sha256
+from conftest import Commands
+from digest import sha256
 from ilsvrc_files import encode, picture, write_devkit, write_train, write_validation
 from PIL import Image
 from torch.utils.data import DataLoader

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Commands, sha256
+from conftest import Commands
+from digest import sha256
 from ilsvrc_files import write_devkit
 
 from spatialdep.commands import export_small_imagenet

@@ -7,7 +7,6 @@ adopts what detaches below it, as job steps do, so that a node's processes are i
 """
 
 import contextlib
-import ctypes
 import os
 import re
 import secrets
@@ -15,6 +14,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,10 +29,17 @@ PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
 NODES = ("gpu1", "gpu2")
 GPUS_PER_NODE = 2
 SHARDS_PER_GPU = 4
+# Makes a process the parent of what detaches below it, and so it stays when it becomes a daemon.
+# Not between fork and exec (preexec_fn): the test process may have threads.
+BECOME_SUBREAPER = """\
+import ctypes, os, sys
 PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+ADOPTING = (sys.executable, "-c", BECOME_SUBREAPER)
 # MariaDB refuses to run as root; and if it changed its user itself, it would outlive the test.
 AS_MYSQL = ("setpriv", "--reuid", "mysql", "--regid", "mysql", "--clear-groups")
-LIBC = ctypes.CDLL(None)
 
 
 def missing_requirement(accounting: bool) -> str | None:
@@ -379,13 +386,12 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
         with (self.folder / f"{name}.out").open("ab") as output:
             self.daemons[name] = subprocess.Popen(
                 # A test process that is killed takes its daemons with it.
-                [*user, "--pdeathsig", "TERM", str(program), *command[1:]],
+                [*ADOPTING, *user, "--pdeathsig", "TERM", str(program), *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_adopt_orphans,  # noqa: PLW1509 - no lock is taken there
             )
 
     def _stop_daemon(self, name: str) -> None:
@@ -401,11 +407,6 @@ PartitionName=cpu Nodes=gpu[1-2] MaxTime=1-0 State=UP
             daemon.kill()
             daemon.wait()
         kill(below)
-
-
-def _adopt_orphans() -> None:
-    """Make this process the parent of what detaches below it; it stays so when it runs slurmd."""
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,9 +1,7 @@
 """Real photographs through the whole pipeline, in every form in which a dataset may be brought."""
 
 import csv
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from digest import sha256
 from ilsvrc_files import write_devkit, write_train, write_validation
 from project import copy_project, snakemake
 
@@ -22,14 +21,6 @@ CIFAR100 = "sha256:317895219f036b810b12e9562b44e2c0650de3e52beda7825df71a1ebad37
 # In the order of their IDs, which is not their sorted order.
 WNIDS = ["n03255030", "n01440764", "n02119789", "n02100735", "n01443537"]
 IMAGES_A_CLASS = 12
-
-
-@pytest.fixture(scope="module")
-def real_data() -> Path:
-    folder = os.environ.get("SPATIALDEP_TEST_DATA")
-    if folder is None:
-        pytest.skip("SPATIALDEP_TEST_DATA does not name a folder with real data")
-    return Path(folder)
 
 
 @pytest.fixture
@@ -52,13 +43,9 @@ def tidy_rows(folder: Path, figure: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def checksum(path: Path) -> str:
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-
-
-def test_cifar100_from_a_mirror(project: Path, real_data: Path) -> None:
+def test_cifar100_from_a_mirror(project: Path, test_data: Path) -> None:
     """Two epochs of a narrow network on all 50,000 images; it must have begun to learn."""
-    mirror = real_data / "cifar100/cifar-100-python.tar.xz"
+    mirror = test_data / "cifar100/cifar-100-python.tar.xz"
     configure(
         project,
         datasets={"cifar100": {"kind": "cifar100", "archive": str(mirror), "checksum": CIFAR100}},
@@ -89,9 +76,8 @@ def test_cifar100_from_a_mirror(project: Path, real_data: Path) -> None:
 
 
 @pytest.fixture
-def archives(tmp_path: Path, real_data: Path) -> dict[str, Path]:
+def archives(tmp_path: Path, samples: list[Path]) -> dict[str, Path]:
     """The three files of ILSVRC-2012, of real photographs and five classes."""
-    samples = sorted((real_data / "imagenet-samples").glob("*.JPEG"))
     paths = {name: tmp_path / f"{name}.tar" for name in ("train", "validation", "devkit")}
     taken = iter(samples)
     classes = {
@@ -115,7 +101,7 @@ def archives(tmp_path: Path, real_data: Path) -> dict[str, Path]:
 def test_imagenet_in_every_form(project: Path, tmp_path: Path, archives: dict[str, Path]) -> None:
     """Originals in shards, the published files made from them, full size, and class folders."""
     originals = {name: str(path) for name, path in archives.items()}
-    checksums = {name: checksum(path) for name, path in archives.items()}
+    checksums = {name: sha256(path) for name, path in archives.items()}
     datasets: dict[str, dict[str, Any]] = {
         "small": {"kind": "small_imagenet", **originals, "checksums": checksums, "shards": 3},
         "full": {"kind": "imagenet", **originals, "checksums": checksums, "image_size": 64},
@@ -169,7 +155,7 @@ def test_imagenet_in_every_form(project: Path, tmp_path: Path, archives: dict[st
         "folder": str(published),
         "devkit": originals["devkit"],
         "checksums": {
-            **{path.name: checksum(path) for path in published.glob("*_*")},
+            **{path.name: sha256(path) for path in published.glob("*_*")},
             "devkit": checksums["devkit"],
         },
     }

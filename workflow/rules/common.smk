@@ -159,8 +159,8 @@ def look_up_job(look_up, wildcards, names):
 
 def about_to_run():
     """Whether jobs will be run here or sent off: no dry run, no --summary, no job's own process."""
-    asked = workflow.executor_plugin is None or workflow.dryrun
-    return workflow.is_main_process and not asked
+    only_asks = workflow.executor_plugin is None or workflow.dryrun
+    return workflow.is_main_process and not only_asks
 
 
 def unaltered_sources(wildcards):
@@ -177,7 +177,7 @@ def unaltered_sources(wildcards):
     return []
 
 
-def process_a_gpu(wildcards, output):
+def launcher(wildcards, output):
     """Return what starts a training on several GPUs: as many processes."""
     gpus = plan.runs[wildcards.run].recipe.gpus
     several = f"-m torch.distributed.run --standalone --nproc-per-node {gpus}"

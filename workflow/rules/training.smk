@@ -27,7 +27,7 @@ rule train:
     # waited in a queue goes by what it finds when it starts. Its stamp tells.
     params:
         provenance=provenance(plan.train, "run"),
-        launcher=process_a_gpu,
+        launcher=launcher,
         arguments=lambda wildcards, output: shlex.join(
             to_arguments(plan.runs[wildcards.run])
         ),

@@ -6,7 +6,6 @@ Other executors ignore them, but for ``gpu_runs``: with ``--resources gpu_runs=N
 trainings and evaluations run at once on one machine.
 """
 
-import inspect
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -158,8 +157,7 @@ class RuleResources:
 def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -> AskedByRule:
     """Split a function that returns all resources into one for each name, as Snakemake wants.
 
-    Snakemake calls each for every job, so what they share is computed once, and so is their
-    signature, which it looks up at every call.
+    Snakemake calls each for every job, so what they share is computed once.
     """
     computed: dict[tuple[object, ...], Resources] = {}
 
@@ -170,7 +168,6 @@ def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -
                 computed[key] = resources(wildcards, attempt)
             return computed[key][name]
 
-        value.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]
         return value
 
     return {name: one(name) for name in names}
