@@ -106,7 +106,7 @@ def test_preparation_grows_with_the_dataset_and_needs_no_gpu():
 
 
 def functions(site: Site) -> RuleResources:
-    return RuleResources(site, lambda path: (run(epochs=6), DIGITS), passes=10)
+    return RuleResources(site, lambda path: (run(epochs=6), DIGITS), passes=10, gpus={1})
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,38 @@ def test_rules_ask_for_what_their_jobs_need(site):
             assert (given == whole) == (attempt == 2)
 
 
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_trainings_on_one_and_on_several_gpus_ask_for_their_own_number(gpus):
+    specification = run(gpus=gpus)
+    site = Site(runs_per_gpu=2, shards_per_gpu=2)
+    both = RuleResources(
+        site,
+        lambda path: (specification, IMAGENET),
+        passes=10,
+        gpus={1, 4},
+    ).train()
+    wildcards = Wildcards(fromdict={"run": "r"})
+    given = {
+        name: value(wildcards, 1) if callable(value) else value for name, value in both.items()
+    }
+    assert given == training(specification, IMAGENET, site)
+
+
 def test_only_short_trainings_share_their_allocation_with_their_own_evaluation():
     training_job = SimpleNamespace(run="d/r/seed0")
     own = SimpleNamespace(run="d/r/seed0", view="trained")
     other = SimpleNamespace(run="d/r/seed0", view="as_none")
-    asked = functions(Site(evaluate_with_training=True))
-    assert asked.group(training_job) == asked.group(own) == "d_r_seed0"
-    assert asked.group(other) is None
-    assert functions(Site()).group(training_job) is None
+    group = functions(Site(evaluate_with_training=True)).group()
+    assert group(training_job) == group(own) == "d_r_seed0"
+    assert group(other) is None
+    assert functions(Site()).group() is None
     long = RuleResources(
-        Site(evaluate_with_training=True, device="v100"), lambda path: (run(), IMAGENET), 10
+        Site(evaluate_with_training=True, device="v100"),
+        lambda path: (run(), IMAGENET),
+        passes=10,
+        gpus={1},
     )
-    assert long.group(training_job) is None
+    assert long.group()(training_job) is None
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -8,7 +8,7 @@ import pytest
 
 from spatialdep.errors import UserError
 from spatialdep.plugins import PACKAGE
-from spatialdep.provenance.syntax import read_source
+from spatialdep.provenance.source_files import read_source
 
 SOURCE = '''
 """Module."""
@@ -112,7 +112,7 @@ def test_the_same_on_every_python(python: str, tmp_path: Path) -> None:
         pytest.skip(f"{python} is not installed")
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-        "from spatialdep.provenance.syntax import read_source\n"
+        "from spatialdep.provenance.source_files import read_source\n"
         "for path in sorted(Path(sys.argv[1]).rglob('*.py')): print(read_source(path, 'm').version)"
     )
     there = subprocess.run(

@@ -9,7 +9,6 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ import yaml
 from project import pending, with_statement
 
 from spatialdep.provenance import code
-from spatialdep.provenance.syntax import SourceFile, read_source
+from spatialdep.provenance.source_files import read_source
 from spatialdep.specification.configuration import read_configuration
 from spatialdep.specification.plan import Plan
 
@@ -81,7 +80,8 @@ class Planning:
         configuration = yaml.safe_load((folder / "config/config.yaml").read_text())
         monkeypatch.chdir(folder)
         monkeypatch.setattr(code, "PACKAGE", folder / PACKAGE)
-        monkeypatch.setattr(code, "read_source", read_current_source)
+        # Files change while this process lives; what was read is remembered by its contents.
+        monkeypatch.setattr(code, "read_source", read_source.__wrapped__)
         self.plan = Plan(read_configuration(configuration))
 
     def stale(self) -> set[Path]:
@@ -92,16 +92,6 @@ class Planning:
 def forget_code() -> None:
     code._source.cache_clear()
     code._code_version.cache_clear()
-
-
-def read_current_source(path: Path, module: str) -> SourceFile:
-    """Do what ``read_source`` does, for files that change while the process lives."""
-    return parsed(path, module, path.read_text())
-
-
-@cache
-def parsed(path: Path, module: str, text: str) -> SourceFile:
-    return read_source.__wrapped__(path, module)
 
 
 @pytest.fixture

@@ -54,7 +54,12 @@ if workflow.is_main_process:
     atexit.register(plan.save)
 
 # What each job asks a cluster for, computed from what it does.
-asks = RuleResources(site, run_and_images, plan.configuration.passes)
+asks = RuleResources(
+    site,
+    run_and_images,
+    passes=plan.configuration.passes,
+    gpus={run.recipe.gpus for run in plan.runs.values()},
+)
 
 
 async def is_newer(file, time, by_time=_IOFile.is_newer):
@@ -93,19 +98,21 @@ wildcard_constraints:
 
 
 def as_job(look_up, *names):
-    """Return an input function that plans the job of its wildcards and gives no file of its own.
+    """Return an input function: the stamps of the jobs before the job of its wildcards.
 
-    A stale result is made anew: Snakemake is told so where it would not see it by itself, since its
-    own records may be lost or older than the result (workflow/spatialdep/provenance/freshness.py).
+    A stamp vouches for the files beside it, so rules name those only where their commands do; the
+    fewer they name, the faster is planning. A stale result is made anew: Snakemake is told so where
+    it would not see it by itself, since its own records may be lost or older than the result
+    (workflow/spatialdep/provenance/freshness.py).
     """
 
-    def stale(wildcards):
+    def stamps(wildcards):
         job = look_up_job(look_up, wildcards, names)
         if workflow.is_main_process and plan.reasons(job):
             workflow.dag.forcefiles.add(str(job.stamp))
-        return []
+        return list(map(str, job.upstream))
 
-    return stale
+    return stamps
 
 
 def provenance(look_up, *names):
@@ -116,11 +123,6 @@ def provenance(look_up, *names):
 @functools.cache
 def planned_job(look_up, *values):
     return look_up(*values)
-
-
-def inputs_of(look_up, wildcards, *names):
-    """Return the files that the job of some wildcards is made from."""
-    return list(look_up_job(look_up, wildcards, names).inputs.values())
 
 
 def shown(preview=""):

@@ -5,11 +5,6 @@ rule evaluate:
     input:
         as_job(plan.evaluate, "run", "view"),
         dataset=lambda wildcards: f"results/data/{plan.runs[wildcards.run].dataset}/dataset.json",
-        weights="results/runs/{run}/weights.safetensors",
-        best="results/runs/{run}/best.safetensors",
-        history="results/runs/{run}/history.csv",
-        run="results/runs/{run}/run.json",
-        stamp="results/runs/{run}/stamp.json",
     output:
         evaluation="results/evaluations/{run}/{view}/evaluation.json",
         correct="results/evaluations/{run}/{view}/correct.npz",
@@ -17,7 +12,7 @@ rule evaluate:
     log:
         "results/logs/evaluate/{run}/{view}.log",
     group:
-        asks.group
+        asks.group()
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -26,10 +21,9 @@ rule evaluate:
         decoders=decoders(),
     params:
         provenance=provenance(plan.evaluate, "run", "view"),
-        arguments=lambda wildcards, output: plan.view_arguments(
+        arguments=lambda wildcards, output: plan.evaluation_arguments(
             wildcards.run, wildcards.view
         ),
-        passes=lambda wildcards, output: plan.configuration.passes,
     message:
         "Evaluate {wildcards.run} {wildcards.view}"
     shell:
@@ -37,4 +31,4 @@ rule evaluate:
         '&& exec python -m spatialdep.commands.evaluate --data "$data" '
         "--run results/runs/{wildcards.run} "
         "--out results/evaluations/{wildcards.run}/{wildcards.view} "
-        "--passes {params.passes} --workers {resources.decoders} {params.arguments} >> {log:q} 2>&1"
+        "--workers {resources.decoders} {params.arguments} >> {log:q} 2>&1"

@@ -5,9 +5,6 @@
 rule collect:
     input:
         as_job(plan.collect, "preview", "figure"),
-        evaluations=lambda wildcards: inputs_of(
-            plan.collect, wildcards, "preview", "figure"
-        ),
     output:
         runs="results/{preview}tables/{figure}/runs.csv",
         images="results/{preview}tables/{figure}/images.npz",
@@ -45,7 +42,6 @@ rule collect:
 use rule collect as collect_all with:
     input:
         as_job(plan.collect_all, "preview"),
-        evaluations=lambda wildcards: inputs_of(plan.collect_all, wildcards, "preview"),
     output:
         runs="results/{preview}tables/runs.csv",
         images="results/{preview}tables/images.npz",
@@ -71,10 +67,6 @@ use rule collect as collect_all with:
 rule table:
     input:
         as_job(plan.table, "preview", "figure"),
-        collected=lambda wildcards: inputs_of(
-            plan.table, wildcards, "preview", "figure"
-        ),
-        stamp="results/{preview}tables/{figure}/stamp.json",
     output:
         csv="results/{preview}tables/{figure}.csv",
         markdown="results/{preview}tables/{figure}.md",
@@ -105,10 +97,6 @@ rule table:
 rule figure:
     input:
         as_job(plan.figure, "preview", "figure"),
-        collected=lambda wildcards: inputs_of(
-            plan.figure, wildcards, "preview", "figure"
-        ),
-        stamp="results/{preview}tables/{figure}/stamp.json",
     output:
         pdf="results/{preview}figures/{figure}.pdf",
         svg=report(
@@ -139,10 +127,6 @@ rule claims:
     input:
         as_job(plan.claims, "preview"),
         claims="config/claims.yaml",
-        runs="results/{preview}tables/runs.csv",
-        images="results/{preview}tables/images.npz",
-        histories="results/{preview}tables/histories.csv",
-        missing="results/{preview}tables/missing.csv",
     output:
         csv="results/{preview}tables/claims.csv",
         markdown="results/{preview}tables/claims.md",
@@ -172,8 +156,8 @@ rule claims:
 rule examples:
     input:
         as_job(plan.examples, "preview", "figure"),
-        dataset=lambda wildcards: inputs_of(
-            plan.examples, wildcards, "preview", "figure"
+        dataset=lambda wildcards: (
+            f"results/data/{plan.configuration.figures[wildcards.figure]['dataset']}/dataset.json"
         ),
     output:
         examples="results/{preview}tables/{figure}/examples.npz",
@@ -201,8 +185,6 @@ rule examples:
 rule overview:
     input:
         as_job(plan.overview, "preview"),
-        shown=lambda wildcards: inputs_of(plan.overview, wildcards, "preview"),
-        stamp="results/{preview}tables/stamp.json",
     output:
         html=report(
             "results/{preview}overview.html",

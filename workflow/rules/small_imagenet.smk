@@ -33,9 +33,6 @@ rule join_shards:
     input:
         as_job(plan.prepare, "dataset"),
         verified="results/data/{dataset}/verified.json",
-        shards=lambda wildcards: [
-            folder / "shard.json" for folder in plan.shards(wildcards.dataset)
-        ],
     output:
         dataset="results/data/{dataset}/dataset.json",
         stamp="results/data/{dataset}/stamp.json",
@@ -68,7 +65,6 @@ rule export_small_imagenet:
     input:
         as_job(plan.export_small_imagenet, "dataset"),
         dataset="results/data/{dataset}/dataset.json",
-        stamp="results/data/{dataset}/stamp.json",
     output:
         batches=expand(
             "results/data/{{dataset}}/published/train_data_batch_{number}",

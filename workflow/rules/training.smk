@@ -16,7 +16,7 @@ rule train:
         "results/logs/train/{run}.log",
     cache: True
     group:
-        asks.group
+        asks.group()
     conda:
         "../../envs/training.yaml"
     threads: 1

@@ -7,7 +7,7 @@ trainings and evaluations run at once on one machine.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,12 +83,6 @@ def reporting(evaluations: int, site: Site, attempt: int = 1) -> Resources:
     }
 
 
-def shares_allocation(run: RunSpecification, images: Images, site: Site) -> bool:
-    """Whether a run's evaluations run inside the training's own allocation."""
-    minutes = table_seconds(run, images, site) / 60
-    return site.evaluate_with_training and minutes <= SHORT_TRAINING_MINUTES
-
-
 def allocation_name(run: str) -> str:
     """Return the name of the group of a run's training and evaluation: a part of a file's name."""
     return run.replace("/", "_")
@@ -106,17 +100,27 @@ class RuleResources:
         Returns a run's specification and its dataset's images, by the run's path.
     passes
         Test passes of a network that is random at test time.
+    gpus
+        The numbers of GPUs that trainings ask for.
     """
 
     site: Site
     run_of: Callable[[str], tuple[RunSpecification, Images]]
     passes: int
+    gpus: Collection[int]
 
     def train(self) -> AskedByRule:
-        """Return the resources of rule ``train``."""
-        return _common_to_runs(self.site) | _by_name(
+        """Return the resources of rule ``train``: functions for those in which runs may differ."""
+        devices = [_device(gpus, self.site) for gpus in self.gpus or {1}]
+        alike = {
+            name: value
+            for name, value in devices[0].items()
+            if all(device[name] == value for device in devices)
+        }
+        differing = devices[0].keys() - alike.keys()
+        return (_common_to_runs(self.site) | alike) | _by_name(
             lambda wildcards, attempt: training(*self.run_of(wildcards.run), self.site, attempt),
-            [*_device(1, self.site), "runtime", "mem_mb"],
+            [*differing, "runtime", "mem_mb"],
         )
 
     def evaluate(self) -> AskedByRule:
@@ -142,16 +146,20 @@ class RuleResources:
             ["runtime", "mem_mb", "cpus_per_task"],
         )
 
-    def group(self, wildcards: Any) -> str | None:
-        """Return the group of a short training and its own evaluation: one allocation.
+    def group(self) -> Callable[[Any], str | None] | None:
+        """Return what groups a short training and its own evaluation: one allocation.
 
         Evaluations under other operations stay outside: members of one group that could run at the
         same time would ask for a GPU each.
         """
-        own = getattr(wildcards, "view", TRAINED) == TRAINED
-        if not own or not shares_allocation(*self.run_of(wildcards.run), self.site):
-            return None
-        return allocation_name(wildcards.run)
+
+        def name(wildcards: Any) -> str | None:
+            own = getattr(wildcards, "view", TRAINED) == TRAINED
+            minutes = table_seconds(*self.run_of(wildcards.run), self.site) / 60
+            short = minutes <= SHORT_TRAINING_MINUTES
+            return allocation_name(wildcards.run) if own and short else None
+
+        return name if self.site.evaluate_with_training else None
 
 
 def _by_name(resources: Callable[[Any, int], Resources], names: Iterable[str]) -> AskedByRule:

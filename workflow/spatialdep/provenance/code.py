@@ -11,7 +11,8 @@ from pathlib import Path
 from spatialdep import CHANGED_AT
 from spatialdep.errors import UserError
 from spatialdep.plugins import PACKAGE
-from spatialdep.provenance.syntax import SourceFile, read_source
+from spatialdep.provenance.source_files import read_source
+from spatialdep.provenance.syntax import SourceFile
 
 ROOT_MODULE = "spatialdep"
 

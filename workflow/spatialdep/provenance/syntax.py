@@ -8,10 +8,6 @@ empty fields are skipped.
 import ast
 import hashlib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from spatialdep.errors import UserError
 
 # Where an expression stands (ctx) follows from the tree around it; kind is the u of u"".
 SKIPPED_FIELDS = frozenset({"ctx", "kind", "type_comment"})
@@ -35,30 +31,21 @@ class SourceFile:
     imports: frozenset[str]
 
 
-@cache
-def read_source(path: Path, module: str) -> SourceFile:
-    """Parse the file of ``module``.
+def parse(source: bytes, package: str) -> SourceFile:
+    """Parse the text of a module; ``package`` is what its relative imports start from.
 
     Raises
     ------
-    UserError
-        If the file is missing or is not valid Python.
+    SyntaxError
+        If it is not valid Python.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist, though {module} is imported.") from error
-    except SyntaxError as error:
-        raise UserError(
-            f"{path}, line {error.lineno}: {error.msg}; mend the file and run again."
-        ) from error
-    is_package = path.name == "__init__.py"
+    tree = ast.parse(source)
     definitions = _definitions(tree)
     return SourceFile(
         # In their order, which counts too; hashing the tree once more would take as long again.
         version=_digest(" ".join(f"{name} {version}" for name, version in definitions.items())),
         definitions=definitions,
-        imports=frozenset(_imports(tree, module if is_package else module.rpartition(".")[0])),
+        imports=frozenset(_imports(tree, package)),
     )
 
 

@@ -62,20 +62,23 @@ def make_recipe(name: str, entry: Mapping[str, Any]) -> Recipe:
 
 
 def _views(experiment: Mapping[str, Any], recipe: Recipe, size: int) -> Iterator[View]:
+    baseline = RunSpecification(
+        dataset=experiment["dataset"],
+        image_size=size,
+        architecture=experiment["architecture"],
+        width=float(experiment.get("width", 1)),
+        recipe=recipe,
+    )
+    settings = list(_settings(baseline, experiment))
+    views = [View(run, run) for run in (baseline, *settings)]
+    for evaluated in _operations(experiment.get("evaluate_under", ())):
+        views += _cross_views(baseline, settings, evaluated)
     for seed in experiment["seeds"]:
-        baseline = RunSpecification(
-            dataset=experiment["dataset"],
-            image_size=size,
-            architecture=experiment["architecture"],
-            width=float(experiment.get("width", 1)),
-            recipe=recipe,
-            seed=seed,
-        )
-        settings = list(_settings(baseline, experiment))
-        for run in (baseline, *settings):
-            yield View(run, run)
-        for evaluated in _operations(experiment.get("evaluate_under", ())):
-            yield from _cross_views(baseline, settings, evaluated)
+        for view in views:
+            run, looked_at = (
+                dataclasses.replace(each, seed=seed) for each in (view.run, view.evaluated)
+            )
+            yield View(run, looked_at)
 
 
 def _settings(baseline: RunSpecification, experiment: Mapping[str, Any]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialdep.plugins import declarations
+from spatialdep.provenance import source_files
 from spatialdep.provenance.code import code_version
 from spatialdep.provenance.environment import pinned_versions
 from spatialdep.provenance.files import read_digests
@@ -26,6 +27,7 @@ DATA = RESULTS / "data"
 RUNS = RESULTS / "runs"
 EVALUATIONS = RESULTS / "evaluations"
 DIGESTS = RESULTS / ".digests.json"
+SOURCE_FILES = RESULTS / ".source_files.json"
 CLAIMS = Path("config/claims.yaml")
 
 
@@ -74,6 +76,7 @@ class Plan:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._ledger = Ledger(DIGESTS)
+        source_files.recall(SOURCE_FILES)
 
     @cached_property
     def views(self) -> dict[str, View]:
@@ -217,12 +220,13 @@ class Plan:
             upstream=(DATA / found.run.dataset / "stamp.json", RUNS / run / "stamp.json"),
         )
 
-    def view_arguments(self, run: str, view: str) -> str:
-        """Return what tells ``commands.evaluate`` under which operation to look at a run."""
+    def evaluation_arguments(self, run: str, view: str) -> str:
+        """Return what tells ``commands.evaluate`` how to look at a run, and how often."""
         found = self.views[f"{run}/{view}"]
+        arguments = ["--passes", str(self.configuration.passes)]
         if found.evaluated == found.run:
-            return ""
-        arguments = ["--as-operation", found.evaluated.operation]
+            return shlex.join(arguments)
+        arguments += ["--as-operation", found.evaluated.operation]
         if found.evaluated.units:
             arguments += ["--as-units", *found.evaluated.units]
         elif found.evaluated.last_k:
@@ -438,6 +442,7 @@ class Plan:
     def save(self) -> None:
         """Keep what was learnt about files for the next planning."""
         self._ledger.save()
+        source_files.remember(SOURCE_FILES)
 
 
 def tables(preview: str) -> Path:

@@ -1,6 +1,6 @@
 """What one training run is: everything that decides its result, and nothing else."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 BASELINE = "none"
@@ -103,11 +103,12 @@ class RunSpecification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as JSON holds it; :meth:`from_dict` is the inverse."""
-        whole = asdict(self)
-        whole["options"] = dict(self.options)
-        whole["units"] = list(self.units)
-        whole["recipe"]["milestones"] = list(self.recipe.milestones)
-        return whole
+        return {
+            **vars(self),
+            "options": dict(self.options),
+            "units": list(self.units),
+            "recipe": {**vars(self.recipe), "milestones": list(self.recipe.milestones)},
+        }
 
     @classmethod
     def from_dict(cls, whole: dict[str, Any]) -> "RunSpecification":
