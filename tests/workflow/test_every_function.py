@@ -5,6 +5,7 @@ very same jobs.
 """
 
 import ast
+import dataclasses
 import json
 import random
 from collections import defaultdict
@@ -17,6 +18,7 @@ from project import pending, with_statement
 
 from spatialdep.provenance import code
 from spatialdep.provenance.source_files import read_source
+from spatialdep.provenance.syntax import SourceFile
 from spatialdep.specification.configuration import read_configuration
 from spatialdep.specification.plan import Plan
 
@@ -88,6 +90,10 @@ class Planning:
         forget_code()
         return {job.stamp for job, _ in self.plan.stale()}
 
+    def code_versions(self) -> dict[Path, str]:
+        forget_code()
+        return {job.stamp: job.provenance["code"] for job in self.plan.jobs()}
+
 
 def forget_code() -> None:
     code._source.cache_clear()
@@ -119,6 +125,30 @@ def test_an_edit_of_any_function_makes_the_jobs_stale_that_execute_it(
             missed[file, name] = jobs - stale
         path.write_text(text)
     assert missed == {}
+
+
+def test_a_closure_that_lacks_a_module_would_be_found(
+    planning: Planning, executed: dict[Function, set[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test above can fail: without one import, edits of what it brings in go unnoticed."""
+    whole = code.read_source
+
+    def without_schedule(path: Path, module: str) -> SourceFile:
+        file = whole(path, module)
+        imports = {name for name in file.imports if "training.schedule" not in name}
+        return dataclasses.replace(file, imports=frozenset(imports))
+
+    monkeypatch.setattr(code, "read_source", without_schedule)
+    before = planning.code_versions()
+    path = planning.folder / PACKAGE / "training/schedule.py"
+    text = path.read_text()
+    functions = {name: jobs for (file, name), jobs in executed.items() if path.match(file)}
+    assert functions
+    for name, jobs in functions.items():
+        path.write_text(with_statement(text, name))
+        after = planning.code_versions()
+        assert jobs & {stamp for stamp in after if after[stamp] == before[stamp]}
+        path.write_text(text)
 
 
 def test_snakemake_plans_the_same(planning: Planning, executed: dict[Function, set[Path]]) -> None:
