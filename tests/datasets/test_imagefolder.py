@@ -57,7 +57,7 @@ def test_shards_more_than_classes(run: Commands) -> None:
 def test_a_change_after_verification_is_refused(run: Commands, tmp_path: Path) -> None:
     run.verify()
     (tmp_path / "train" / "cat" / "more.png").write_bytes(encode(picture(1), "PNG"))
-    with pytest.raises(UserError, match="have changed since"):
+    with pytest.raises(UserError, match="have changed since they were verified"):
         run.build_shard(0, 1)
 
 

@@ -168,12 +168,15 @@ def about_to_run():
 
 
 def unaltered_sources(wildcards):
-    """Refuse sources that are no longer what was verified; gives no file of its own.
+    """Refuse archives that are no longer what was verified; gives no file of its own.
 
-    A job that refused them would lose the record with which their dataset was prepared.
+    A job that refused them would lose the record with which their dataset was prepared. Folders of
+    the user's own have no checksum to keep to: they are verified and read anew.
     """
     if about_to_run():
         for path in plan.altered_sources(wildcards.dataset):
+            if path.is_dir():
+                continue
             refuse(
                 f"{path} has other contents than were verified: put the right file there, "
                 "or state the checksum of this one in the configuration."

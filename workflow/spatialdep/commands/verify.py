@@ -9,6 +9,7 @@ from spatialdep.datasets.entry import ROOM, Source, add_entry_arguments, entry_f
 from spatialdep.datasets.verified import write_verified
 from spatialdep.errors import UserError
 from spatialdep.provenance import stamp
+from spatialdep.provenance.files import FileDigest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         found[name] = source.checksum.check(
             paths[name], "get it again, or correct its path or checksum in the configuration."
         )
-    written = write_verified(arguments.output, entry, found, entry.plugin.inspect(entry, paths))
+    details = entry.plugin.inspect(entry, paths)
+    found |= {name: FileDigest.of(folder) for name, folder in entry.folders.items()}
+    written = write_verified(arguments.output, entry, found, details)
     job.finish(arguments.output.with_suffix(".stamp.json"), written)
     return 0
 

@@ -72,6 +72,12 @@ class DatasetEntry:
         return {"dataset": self.name, "kind": self.kind, **options}
 
     @property
+    def folders(self) -> dict[str, Path]:
+        """The user's own folders that the dataset is read from, by the option that names each."""
+        names = plugins.declarations(ROOM)[self.kind].get("folders", [])
+        return {name: Path(self.options[name]) for name in names}
+
+    @property
     def plugin(self) -> ModuleType:
         """The module of this kind: ``sources``, ``inspect``, and ``prepare`` or ``blueprint``."""
         return plugins.load(ROOM, self.kind)

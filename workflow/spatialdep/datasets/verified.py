@@ -2,7 +2,7 @@
 
 ``verified.json`` says what the sources are, and is the same wherever and whenever they are looked
 at. ``sources.json`` beside it holds their sizes and times of change, so that who reads them need
-not hash them again.
+not hash them again. A source is a file with a stated checksum, or a folder of the user's own.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from spatialdep.atomic import atomic_write
 from spatialdep.datasets.entry import DatasetEntry, Source
 from spatialdep.errors import UserError
-from spatialdep.provenance.files import FileDigest, read_digests, write_digests
+from spatialdep.provenance.files import FileDigest, read_digests, state_of, write_digests
 
 SOURCES = "sources.json"
 
@@ -32,6 +32,7 @@ def write_verified(
             name: {"checksum": str(source.checksum), "sha256": found[name].sha256}
             for name, source in entry.plugin.sources(entry).items()
         },
+        "folders": {name: found[name].sha256 for name in entry.folders},
         "details": details,
     }
     with atomic_write(path) as stream:
@@ -42,7 +43,7 @@ def write_verified(
 
 
 def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
-    """Return the sources of ``entry`` by name, being sure that they are what was verified.
+    """Return the sources of ``entry`` by name, being sure that all is what was verified.
 
     Hashing ImageNet takes minutes, so a source is hashed again only if its size or time of change
     is another.
@@ -55,6 +56,7 @@ def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         checksums = {name: source["checksum"] for name, source in content["sources"].items()}
+        folders = dict(content["folders"])
         kind = content["kind"]
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: verify dataset {entry.name} first.") from error
@@ -62,7 +64,7 @@ def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
         raise UserError(f"{path} is damaged: verify dataset {entry.name} again.") from error
     expected: dict[str, Source] = entry.plugin.sources(entry)
     stated = {name: str(source.checksum) for name, source in expected.items()}
-    if kind != entry.kind or checksums != stated:
+    if kind != entry.kind or checksums != stated or folders.keys() != entry.folders.keys():
         raise UserError(
             f"{path} was written for another configuration of {entry.name}: verify it again."
         )
@@ -71,9 +73,18 @@ def verified_paths(path: Path, entry: DatasetEntry) -> dict[str, Path]:
     for name, source in expected.items():
         if not paths[name].is_file():
             raise UserError(f"{paths[name]} is missing: fetch it again.")
-        if name not in known or not known[name].looks_unchanged(paths[name].stat()):
+        if name not in known or not known[name].looks_unchanged(state_of(paths[name])):
             source.checksum.check(
                 paths[name], "it has changed since it was verified: get it again."
+            )
+    for name, folder in entry.folders.items():
+        if not folder.is_dir():
+            raise UserError(f"{folder} is missing: put it back, or correct datasets.{entry.name}.")
+        unchanged = name in known and known[name].looks_unchanged(state_of(folder))
+        if not unchanged and FileDigest.of(folder).sha256 != folders[name]:
+            raise UserError(
+                f"the files in {folder} have changed since they were verified: "
+                "run the same command again."
             )
     return paths
 

@@ -1,9 +1,9 @@
-"""Digests of files, without reading again what has not changed since its digest was taken."""
+"""Digests of files and folders, without reading again what has not changed since."""
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from spatialdep.atomic import atomic_write
 
 @dataclass(frozen=True)
 class FileDigest:
-    """A file's sha256 with the size (bytes) and modification time (ns) it had then."""
+    """A file's sha256 with the size (bytes) and modification time (ns) it had then.
+
+    Of a folder, the names and contents of its files count, but for what begins with a dot. Its size
+    is theirs together, and in place of its time stands a number made from their names and times.
+    """
 
     sha256: str
     size: int
@@ -21,11 +25,10 @@ class FileDigest:
 
     @classmethod
     def of(cls, path: Path) -> "FileDigest":
-        """Read the file at ``path`` and return its digest."""
-        status = path.stat()
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        return cls(sha256, status.st_size, status.st_mtime_ns)
+        """Read the file or folder at ``path`` and return its digest."""
+        # Before reading: a change in the meantime is then seen as one.
+        state = state_of(path)
+        return cls(_folder_sha256(path) if path.is_dir() else _sha256(path), *state)
 
     @classmethod
     def from_dict(cls, whole: dict[str, Any]) -> "FileDigest":
@@ -36,9 +39,26 @@ class FileDigest:
         """Return the digest as JSON holds it."""
         return asdict(self)
 
-    def looks_unchanged(self, status: os.stat_result) -> bool:
-        """Whether a file with this status need not be read again."""
-        return (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+    def looks_unchanged(self, state: tuple[int, int]) -> bool:
+        """Whether what is in this state (:func:`state_of`) need not be read again."""
+        return (self.size, self.modified) == state
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Return size (bytes) and modification time (ns) of a file or a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither.
+    """
+    status = path.stat()
+    if not path.is_dir():
+        return status.st_size, status.st_mtime_ns
+    statuses = {file: file.stat() for file in sorted(_files_below(path))}
+    listing = [(str(file.relative_to(path)), s.st_mtime_ns) for file, s in statuses.items()]
+    number = int(hashlib.sha256(repr(listing).encode()).hexdigest()[:16], 16)
+    return sum(s.st_size for s in statuses.values()), number
 
 
 def write_digests(path: Path, digests: Mapping[Any, FileDigest]) -> None:
@@ -55,3 +75,22 @@ def read_digests(path: Path) -> dict[str, FileDigest]:
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         # It only spares reading files again.
         return {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(_files_below(folder)):
+        line = f"{file.relative_to(folder)}\0{_sha256(file)}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place) / name for name in files if not name.startswith("."))

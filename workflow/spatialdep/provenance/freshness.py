@@ -15,7 +15,7 @@ from typing import Any
 from spatialdep.errors import UserError
 from spatialdep.provenance.code import CodeVersion, Selection, code_version
 from spatialdep.provenance.environment import pinned_versions
-from spatialdep.provenance.files import FileDigest, read_digests, write_digests
+from spatialdep.provenance.files import FileDigest, read_digests, state_of, write_digests
 from spatialdep.provenance.stamp import Stamp, read_stamp
 
 
@@ -80,18 +80,18 @@ class Ledger:
             self._changed = False
 
     def altered(self, path: Path, known: FileDigest) -> bool:
-        """Whether a file is there and has other contents than when ``known`` was taken."""
+        """Whether a file or folder is there and holds something else than ``known`` says."""
         self._vouched[path] = known
         return self._sha256(path) not in (None, known.sha256)
 
     def _sha256(self, path: Path) -> str | None:
         """Return the digest of a file, None if it is missing; reads it only if it has changed."""
         try:
-            status = path.stat()
+            state = state_of(path)
         except FileNotFoundError:
             return None
         for known in (self._vouched.get(path), self._remembered.get(path)):
-            if known is not None and known.looks_unchanged(status):
+            if known is not None and known.looks_unchanged(state):
                 return known.sha256
         self._remembered[path] = FileDigest.of(path)
         self._changed = True

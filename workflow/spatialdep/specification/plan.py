@@ -123,16 +123,20 @@ class Plan:
         )
 
     def altered_sources(self, dataset: str) -> list[Path]:
-        """Return the files that no longer are what was verified; one that is gone is none.
+        """Return the files and folders that are not what was verified; one that is gone is none.
 
         If they must be verified anew for another reason, then that tells.
         """
         if self._ledger.reasons(self.verify(dataset).expectation):
             return []
         folder = DATA / dataset
-        verified = read_digests(folder / "sources.json")
-        paths = {folder / "sources" / name: digest for name, digest in verified.items()}
-        return [path for path, digest in paths.items() if self._ledger.altered(path, digest)]
+        entry = self.configuration.datasets[dataset]
+        own = declarations("datasets")[entry["kind"]].get("folders", [])
+        verified = {
+            Path(entry[name]) if name in own else folder / "sources" / name: known
+            for name, known in read_digests(folder / "sources.json").items()
+        }
+        return [path for path, known in verified.items() if self._ledger.altered(path, known)]
 
     def build_shard(self, dataset: str, shard: str, shards: str) -> PlannedJob:
         """Plan the job that builds one shard of a dataset."""
