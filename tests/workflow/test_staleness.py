@@ -316,6 +316,14 @@ TABLE: dict[str, tuple[Callable[[Change], object], set[str]]] = {
         lambda change: (change.folder / "results/tables/vgg/runs.csv").write_text("run\n"),
         shown("vgg") | PAGE,
     ),
+    "a rule that names one more input": (
+        lambda change: change.replace(
+            "workflow/rules/evaluation.smk",
+            "    output:\n",
+            '        history="results/runs/{run}/history.csv",\n    output:\n',
+        ),
+        set(),
+    ),
     "a branch and back": (Change.branch_and_back, set()),
     "no .snakemake": (Change.remove_records, set()),
     "results copied into a fresh clone": (Change.copy_results_into_a_clone, set()),
