@@ -19,8 +19,7 @@ from itertools import count
 from weakref import WeakValueDictionary
 
 import torch
-from torch import Tensor, nn
-from torch.library import custom_op
+from torch import Tensor, library, nn
 
 # 63 random bits a key: among the 3.2 million elements of the largest map of the study, two equal
 # keys (whose order would then not be random) are met once in two million draws.
@@ -91,7 +90,7 @@ def random_keys(shape: Sequence[int], device: torch.device, source: RandomSource
     return torch.randint(_LARGEST_KEY, tuple(shape), device=device, generator=source)
 
 
-@custom_op(
+@library.custom_op(
     "spatialdep::stream_keys",
     mutates_args=("draws",),
     tags=(torch.Tag.nondeterministic_seeded, torch.Tag.cudagraph_unsafe),
