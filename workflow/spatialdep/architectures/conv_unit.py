@@ -1,4 +1,4 @@
-"""The unit convolution + BatchNorm + ReLU (+ pooling), plain or modified."""
+"""The unit convolution + BatchNorm (+ pooling) + ReLU, plain or modified."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from spatialdep.spatial_ops.operation import Operation
 
 
 def conv_unit(
-    operation: Operation, convolution: nn.Conv2d, size: int, pool: nn.Module | None = None
+    operation: Operation, convolution: nn.Conv2d, size: int, pool: nn.MaxPool2d | None = None
 ) -> nn.Sequential:
     """Build a unit from a plain convolution and from what ``operation`` makes of it.
 
@@ -25,15 +25,20 @@ def conv_unit(
     size
         Height and width of the unit's input.
     pool
-        What follows the activation, if anything.
+        A max-pooling, if the unit ends in one.
+
+    Notes
+    -----
+    ReLU and max-pooling commute, forward and backward, bit for bit. Pooling comes first, since
+    ReLU then has a quarter of the work.
     """
     return sequential(
         {
             "before": operation.before(convolution.in_channels, size, size),
             "conv": operation.layer(convolution),
             "norm": operation.norm(convolution.out_channels),
-            "relu": nn.ReLU(inplace=True),
             "pool": pool,
+            "relu": nn.ReLU(inplace=True),
         }
     )
 
