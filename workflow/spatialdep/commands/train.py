@@ -69,7 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "this processor has no bfloat16 instructions: a recipe with `precision: float32` "
                 "trains about three times as fast on it"
             )
-        graph = arguments.graph and device.type == "cuda" and data.storage == "arrays"
+        # Full-size images come at the pace of their decoding, and the exchange between ranks is
+        # not recorded.
+        graph = (
+            arguments.graph
+            and device.type == "cuda"
+            and data.storage == "arrays"
+            and ranks.world == 1
+        )
         try:
             with devices.out_of_memory_as_sentence(device):
                 learner = make_learner(run, data.classes, device, ranks, graph=graph)
@@ -129,7 +136,8 @@ def _add_execution_arguments(group: Any) -> None:
         "--graph",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="replay steps as CUDA graphs; --no-graph launches each kernel, for debugging",
+        help="replay steps as CUDA graphs (one GPU, small images); --no-graph launches "
+        "each kernel, for debugging",
     )
     group.add_argument(
         "--checkpoint-minutes",

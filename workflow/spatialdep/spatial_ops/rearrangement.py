@@ -73,5 +73,11 @@ def _permuted(x: Tensor, source: Tensor) -> Tensor:
 
 def _inverse(permutation: Tensor) -> Tensor:
     """Invert each row of ``permutation``, ``(R, L)``."""
-    places = torch.arange(permutation.shape[1], device=permutation.device)
-    return torch.empty_like(permutation).scatter(1, permutation, places.expand_as(permutation))
+    rows, length = permutation.shape
+    places = torch.arange(length, device=permutation.device)
+    starts = torch.arange(0, rows * length, length, device=permutation.device)
+    # As one row: torch's deterministic scatter of several dimensions copies sizes from the host,
+    # which waits for a GPU and which no CUDA graph may record.
+    flat = (permutation + starts.unsqueeze(1)).flatten()
+    inverse = torch.empty_like(flat).scatter(0, flat, places.repeat(rows))
+    return inverse.view(rows, length)
