@@ -176,6 +176,6 @@ def _panel(axes: Axes, changes: pd.DataFrame, ends: int, looks: dict[str, style.
             0.5, -ends, f"{len(changes) - 2 * ends} classes between", ha="center", va="center",
             fontsize=6.5, color=style.SOFT, transform=axes.get_yaxis_transform(),
         )  # fmt: skip
-    axes.set_xlabel("Accuracy of the class (%): ○ baseline, filled: modified")
+    axes.set_xlabel("Accuracy (%): ○ baseline, filled: modified")
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
