@@ -1,6 +1,7 @@
 """Figures show the expected lines, points and labels, mark what is missing, and repeat exactly."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -264,11 +265,26 @@ def test_lines_differ_in_grey_by_marker_and_dashes_as_well():
 
 
 def test_labels_move_apart_and_stay_inside():
-    placed = style.spread([0.0, 0.02, 0.5, 0.99, 1.0], 0.1)
+    placed = style.spread([0.0, 0.02, 0.5, 0.99, 1.0], [0.1] * 5)
     assert np.diff(placed).min() >= 0.1 - 1e-9
     assert placed[0] >= 0
     assert placed[-1] <= 1 + 1e-9
-    assert style.spread([0.2, 0.8], 0.1) == pytest.approx([0.2, 0.8])
+    assert style.spread([0.2, 0.8], [0.1] * 2) == pytest.approx([0.2, 0.8])
+    assert np.diff(style.spread([0.5, 0.5], [0.1, 0.3])) == pytest.approx(0.2)
+
+
+def test_a_long_label_leaves_the_plot_its_room_and_the_other_labels_theirs():
+    operations = ["spatial_shuffle", {"name": "spatial_shuffle", "downsampling": "pooled"}]
+    results = simulate(make_grid({"a": experiment(operations=operations)}), accuracy)
+    figure = draw("accuracy_over_last_k", results)
+    axes = figure.axes[0]
+    assert axes.bbox.width > 0.55 * figure.bbox.width
+    boxes = sorted(
+        (label.get_window_extent() for label in axes.texts if label.xy[0] == 1),
+        key=lambda box: box.y0,
+    )
+    assert len(boxes) == 3
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
 
 
 def test_every_kind_declares_options_with_descriptions():

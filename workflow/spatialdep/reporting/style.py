@@ -93,6 +93,11 @@ class End:
     text: str
     color: str
 
+    @property
+    def broken(self) -> str:
+        """The text, its switches on a line of their own: a long label narrows the plot."""
+        return self.text.replace(" (", "\n(")
+
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """Give each of some lines a look of its own; the study's methods keep theirs in all figures.
@@ -183,22 +188,24 @@ def label_ends(axes: Axes, ends: Sequence[End]) -> None:
     height = axes.bbox.height * 72 / axes.figure.dpi
     ordered = sorted(ends, key=lambda end: end.height)
     wished = [(end.height - low) / (high - low) for end in ordered]
-    for end, place in zip(ordered, spread(wished, LINE / height), strict=True):
+    heights = [LINE / height * (end.broken.count("\n") + 1) for end in ordered]
+    for end, place in zip(ordered, spread(wished, heights), strict=True):
         axes.annotate(
-            end.text, (1, place), xytext=(4, 0), xycoords="axes fraction",
+            end.broken, (1, place), xytext=(4, 0), xycoords="axes fraction",
             textcoords="offset points", color=end.color, fontsize=7.5, va="center",
             annotation_clip=False,
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move sorted ``places`` as little as can be, until each is ``gap`` above the one below.
+def spread(places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Move labels centred at sorted ``places`` as little as can be, until none covers the next.
 
-    They stay between 0 and 1 where there is room for that.
+    Their centres stay between 0 and 1 where there is room for that.
     """
-    steps = gap * np.arange(len(places))
     if not len(places):
         return []
+    gaps = (np.asarray(heights[:-1]) + np.asarray(heights[1:])) / 2
+    steps = np.concatenate([[0], np.cumsum(gaps)])
     fitted = isotonic_regression(np.asarray(places) - steps).x
     return list(np.clip(fitted, 0, max(0, 1 - steps[-1])) + steps)
 
