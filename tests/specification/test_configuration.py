@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from spatialdep.errors import UserError
-from spatialdep.specification.configuration import read_configuration, read_yaml
+from spatialdep.specification.configuration import from_command_line, read_configuration, read_yaml
 
 GOOD = {
     "datasets": {"digits": {"kind": "digits"}, "cifar100": {"kind": "cifar100"}},
@@ -82,6 +82,22 @@ def test_refused_with_a_sentence(path: str, value: object, expected: str) -> Non
     with pytest.raises(UserError, match=expected) as error:
         read_configuration(with_change(path, value))
     assert "\n" not in str(error.value)
+
+
+def test_the_command_line_means_what_a_file_means() -> None:
+    # As Snakemake hands on: allow_cpu=true 'recipes={short: {…}}'.
+    given = {
+        "allow_cpu": "true",
+        "passes": 3,
+        "recipes": {"short": {"epochs": "2", "learning_rate": "0.1", "milestones": ["1"]}},
+        "datasets": {"cifar100": {"archive": "@odd: [name", "checksum": "sha256:00"}},
+    }
+    assert from_command_line(given) == {
+        "allow_cpu": True,
+        "passes": 3,
+        "recipes": {"short": {"epochs": 2, "learning_rate": 0.1, "milestones": [1]}},
+        "datasets": {"cifar100": {"archive": "@odd: [name", "checksum": "sha256:00"}},
+    }
 
 
 def test_single_units_of_gap_fc_are_refused() -> None:

@@ -43,6 +43,16 @@ def test_the_papers_grid_is_refused_without_a_gpu(fresh: Path) -> None:
     assert not (fresh / "results/data").exists()
 
 
+def test_the_command_line_can_allow_the_processor_and_change_numbers(fresh: Path) -> None:
+    target = "results/figures/vgg16_digits.pdf"
+    recipe = "recipes={digits: {needs_gpu: true, epochs: 3, batch_size: 64, width: 1}}"
+    printed = snakemake(fresh, target, "-n", "--config", recipe, check=False)
+    assert "recipes.digits: unknown key 'width'" in printed
+    recipe = recipe.replace(", width: 1", "")
+    printed = snakemake(fresh, target, "-n", "-p", "--config", recipe, "allow_cpu=true")
+    assert "--epochs 3 --batch-size 64" in printed
+
+
 def test_asking_about_the_papers_grid_needs_no_gpu(fresh: Path) -> None:
     target = "results/figures/vgg16_cifar100.pdf"
     assert target in snakemake(fresh, "--summary", target)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.io import _IOFile
 from snakemake.logging import logger
+from snakemake.utils import update_config
 
 WORKFLOW = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(WORKFLOW))
@@ -21,7 +22,7 @@ from spatialdep.cluster.site import SITE, read_site
 from spatialdep.errors import UserError
 from spatialdep.machine import sees_gpu, use_this_interpreter
 from spatialdep.specification.arguments import to_arguments
-from spatialdep.specification.configuration import read_configuration
+from spatialdep.specification.configuration import from_command_line, read_configuration
 from spatialdep.specification.plan import DATA, Plan, content_of
 
 use_this_interpreter()
@@ -37,6 +38,8 @@ def refuse(reason):
     logger.error(f"error: {reason}")
     sys.exit(1)
 
+
+update_config(config, from_command_line(workflow.config_settings.config))
 
 try:
     plan = Plan(read_configuration(config))

@@ -91,6 +91,23 @@ class Configuration:
         return list(dict.fromkeys(view for name in names for view in self.views[name]))
 
 
+def from_command_line(given: Any) -> Any:
+    """Return what ``--config`` gave with numbers and switches as a file would have them.
+
+    Snakemake leaves both as text inside a mapping or a list, and ``true`` everywhere.
+    """
+    if isinstance(given, Mapping):
+        return {key: from_command_line(value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [from_command_line(value) for value in given]
+    try:
+        value = yaml.safe_load(given)
+    except (AttributeError, yaml.YAMLError):
+        # No text, or text that only quotes would make YAML.
+        return given
+    return value if isinstance(value, bool | int | float) else given
+
+
 def read_configuration(config: Mapping[str, Any]) -> Configuration:
     """Check a configuration as Snakemake has read it.
 
