@@ -221,8 +221,8 @@ def _basis(site: Site, measured: int, runs: Iterable[RunSpecification]) -> str:
     if measured < len(every):
         assumed = ", assumed: name yours under device in config/cluster.yaml"
         told.append(
-            f"the others from {flops / 1e12:.3g} TFLOP/s of a {device}"
-            f"{assumed if speed.is_assumed(site) else ''}"
+            f"the others from {flops / 1e12:.3g} TFLOP/s "
+            f"({device}{assumed if speed.is_assumed(site) else ''})"
         )
     unknown = sorted({run.architecture for run in every if not is_known(run.architecture)})
     if unknown:
