@@ -127,3 +127,4 @@ def test_images_are_normalised_as_in_training(data):
     stored = np.array(data.images("test")[:5]).astype(np.float32)
     assert torch.allclose(images, torch.tensor((stored / 255 - 0.5) / 0.25), atol=1e-5)
     assert labels.tolist() == data.labels("test")[:5].tolist()
+    assert images.is_contiguous(memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from spatialdep.errors import UserError
 from spatialdep.evaluation.image_batches import ImageBatches
 from spatialdep.evaluation.networks import draws_per_image, evaluated_network, is_random
 from spatialdep.evaluation.passes import evaluate
-from spatialdep.evaluation.records import CheckpointResult, write_evaluation
+from spatialdep.evaluation.records import CheckpointResult, PassResult, write_evaluation
 from spatialdep.provenance import stamp
 from spatialdep.specification.grid import View, modified
 from spatialdep.specification.run import BASELINE, RunSpecification
@@ -53,22 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     record = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
     epochs = {"last": record["last_epoch"]["epoch"], "best": record["best_epoch"]["epoch"]}
     results = []
+    found: dict[int, tuple[PassResult, ...]] = {}
     for checkpoint, name in WEIGHTS.items():
-        network = evaluated_network(run, evaluated, dataset.classes, arguments.run / name)
-        results.append(
-            CheckpointResult(
-                checkpoint,
-                epochs[checkpoint],
-                evaluate(
-                    network.to(device),
-                    images,
-                    passes=passes,
-                    seed=run.seed,
-                    batch_size=arguments.batch_size,
-                    per_image=draws_per_image(evaluated),
-                ),
+        epoch = epochs[checkpoint]
+        # The last epoch is often the best one too.
+        if epoch not in found:
+            network = evaluated_network(run, evaluated, dataset.classes, arguments.run / name)
+            found[epoch] = evaluate(
+                network,
+                images,
+                passes=passes,
+                seed=run.seed,
+                batch_size=arguments.batch_size,
+                per_image=draws_per_image(evaluated),
             )
-        )
+        results.append(CheckpointResult(checkpoint, epoch, found[epoch]))
         _report(results[-1])
     outputs = write_evaluation(
         arguments.out,
@@ -99,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, help="folder of the evaluation's files")
     parser.add_argument("--passes", type=int, default=10, help="passes of a random network")
     parser.add_argument(
-        "--batch-size", type=int, default=500, help="images at once; changes no result"
+        "--batch-size", type=int, default=100, help="images at once; changes no result"
     )
     parser.add_argument(
         "--workers", type=int, default=4, help="processes that decode full-size images"

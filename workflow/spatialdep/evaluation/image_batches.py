@@ -18,25 +18,28 @@ class ImageBatches:
     dataset
         Where images come from.
     device
-        Where batches go.
+        Where batches go; kept as an attribute.
     workers
         Processes that decode images, for a dataset that is stored as encoded records.
     """
 
     def __init__(self, dataset: PreparedDataset, device: torch.device, workers: int = 0) -> None:
         self._dataset = dataset
-        self._device = device
+        self.device = device
         self._workers = workers
         mean = torch.tensor(dataset.mean, device=device).view(1, -1, 1, 1)
         std = torch.tensor(dataset.std, device=device).view(1, -1, 1, 1)
         self._scale, self._shift = 1 / (255 * std), -mean / std
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images, float32 ``(B, 3, S, S)``, and labels ``(B,)``, B up to ``size``."""
+        """Yield images, float32 ``(B, 3, S, S)``, and labels ``(B,)``, B up to ``size``.
+
+        Images are in channels_last, the fastest format (``benchmarks/README.md``).
+        """
         stored = self._arrays(size) if self._dataset.storage == "arrays" else self._records(size)
         for images, labels in stored:
-            pixels = images.to(self._device, torch.float32)
-            yield torch.addcmul(self._shift, pixels, self._scale), labels.to(self._device)
+            pixels = images.to(self.device, torch.float32, memory_format=torch.channels_last)
+            yield torch.addcmul(self._shift, pixels, self._scale), labels.to(self.device)
 
     def _arrays(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self._dataset.images("test"), self._dataset.labels("test")

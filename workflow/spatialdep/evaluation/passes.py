@@ -33,7 +33,7 @@ def evaluate(
     Parameters
     ----------
     network
-        In test mode, on the device of the images.
+        In test mode; it is moved to the device of the images.
     images
         The test set.
     passes
@@ -45,7 +45,8 @@ def evaluate(
     per_image
         Whether the network draws permutations for each image.
     """
-    generator = torch.Generator(next(network.parameters()).device)
+    network.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = torch.Generator(images.device)
     set_generator(network, generator)
     size = PER_IMAGE_BLOCK if per_image else batch_size
     tallies = [_Tally() for _ in range(passes)]
